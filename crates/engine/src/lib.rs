@@ -1,0 +1,1 @@
+//! DuckDB in two roles, serving and loading, and the files of the lake.

@@ -1,0 +1,1 @@
+//! What is due and how it is brought in: scheduler, claims, publish, one module per feed kind.

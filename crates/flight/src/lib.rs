@@ -1,0 +1,1 @@
+//! Speaks Arrow Flight SQL and the DuckSync actions.

@@ -1,0 +1,1 @@
+//! One statement's life: session, access, routing, result cache, admission, execution.

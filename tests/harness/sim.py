@@ -1,0 +1,84 @@
+"""The Snowflake simulator as a process, and its control endpoints."""
+
+import json
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from harness.processes import Child, built
+from harness.waiting import wait_until
+
+
+class SimError(Exception):
+    """The simulator refused a control request; the text is its answer."""
+
+
+class Sim:
+    """A running simulator. Datasets' sources talk Snowflake to it; tests talk to its back door."""
+
+    def __init__(self, directory: Path, tpch_scale: float | None = None) -> None:
+        self.directory = directory
+        self.tpch_scale = tpch_scale
+        self.port = 0
+        self.start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        """Starts it, on the port it had before if it had one, and always empty."""
+        command = [built("snowflake-sim", "SNOWFLAKE_SIM_BIN"), "--listen", f"127.0.0.1:{self.port}"]
+        if self.tpch_scale is not None:
+            command += ["--tpch-scale", str(self.tpch_scale)]
+        self.process = Child(command, self.directory / "snowflake-sim")
+        address = wait_until(lambda: self.process.first_line("listening on "), "the simulator listens", seconds=60)
+        self.port = int(address.rpartition(":")[2])
+
+    def stop(self) -> None:
+        self.process.kill()
+
+    def sql(self, text: str) -> list:
+        """Runs SQL in the simulator's database as another writer would, unseen by the log."""
+        return self._ask("POST", "sql", text)
+
+    def log(self, **wanted: str) -> list[dict]:
+        """The statements that clients have sent, oldest first; `log(**{"class": "query"})` keeps equals only."""
+        entries = self._ask("GET", "log")
+        return [entry for entry in entries if all(entry.get(key) == value for key, value in wanted.items())]
+
+    def reset_log(self) -> None:
+        self._ask("POST", "reset-log")
+
+    def faults(self, *faults: dict) -> None:
+        """Arms these faults, instead of those armed before; none heals it."""
+        self._ask("POST", "faults", json.dumps(list(faults)))
+
+    def credits(self):
+        """What the statements so far would have cost."""
+        return self._ask("GET", "credits")
+
+    def secret(self, **changes: object) -> dict[str, object]:
+        """What a secret for it holds."""
+        return {
+            "type": "snowflake",
+            "account": "sim",
+            "user": "ducksync",
+            "password": "sim-password",
+            "warehouse": "WH",
+            "database": "PROD",
+            "host": "127.0.0.1",
+            "port": self.port,
+            "protocol": "http",
+        } | changes
+
+    def _ask(self, method: str, path: str, body: str | None = None):
+        request = urllib.request.Request(
+            f"{self.url}/sim/{path}", method=method, data=(body or "").encode() if method == "POST" else None
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=60) as answer:
+                text = answer.read()
+        except urllib.error.HTTPError as refusal:
+            raise SimError(f"{method} /sim/{path}: {refusal.code}: {refusal.read().decode(errors='replace')}") from None
+        return json.loads(text) if text else None
