@@ -24,8 +24,9 @@ test: setup ## run every check
 demo: setup ## a server in front of a simulated Snowflake; ARGS=--once runs through it and ends
 	@scripts/demo.sh $(ARGS)
 
-bench: setup ## run the benchmarks
-	cargo bench --workspace $(ARGS)
+bench: setup ## run the benchmarks: ratios of one run, see docs/benchmarks.md
+	cargo build --workspace --bins --release --locked
+	PYTHONPATH=tests .deps/venv/bin/python benches/run.py $(ARGS)
 
 clean: ## remove what was built, not what was fetched (that is .deps)
 	cargo clean

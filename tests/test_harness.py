@@ -1,9 +1,9 @@
 """What the other tests stand on, tested without the server: the throw-away services and the oracle."""
 
 import os
-import stat
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -44,23 +44,13 @@ def test_postgres_refuses_who_does_not_know_the_password(postgres):
         psycopg.connect(postgres.url.replace(postgres.password, "wrong"))
 
 
-def test_with_postgres_passes_on_the_exit_code_and_leaves_nothing(tmp_path):
-    command = "test -n \"$DUCKSYNC_TEST_POSTGRES\" && exit 7"
-    done = subprocess.run(
-        [ROOT / "scripts" / "with-postgres.sh", "sh", "-c", command],
-        env=os.environ | {"TMPDIR": str(_open_to_all(tmp_path))},
-    )
-    assert done.returncode == 7
-    assert list(tmp_path.iterdir()) == []
-
-
-def _open_to_all(directory):
-    """Lets PostgreSQL's user reach a directory of pytest's, which are the tester's only."""
-    for parent in [directory, *directory.parents]:
-        mode = parent.stat().st_mode
-        if not mode & stat.S_IXOTH:
-            parent.chmod(mode | stat.S_IXOTH)
-    return directory
+def test_with_postgres_passes_on_the_exit_code_and_leaves_nothing():
+    with tempfile.TemporaryDirectory() as name:
+        # PostgreSQL's user passes through it.
+        Path(name).chmod(0o711)
+        command = [ROOT / "scripts" / "with-postgres.sh", "sh", "-c", 'test -n "$DUCKSYNC_TEST_POSTGRES" && exit 7']
+        assert subprocess.run(command, env=os.environ | {"TMPDIR": name}).returncode == 7
+        assert list(Path(name).iterdir()) == []
 
 
 def test_oracle_reads_a_lake_of_either_catalog(catalog_kind, tmp_path, request):

@@ -28,7 +28,8 @@ from harness.waiting import free_port, wait_until  # noqa: E402
 TEST_USER = "ducksync-test"
 PREFIX = "ducksync-postgres-"
 OWNER_FILE = "owner.pid"
-SETTINGS = {"max_connections": "200", "listen_addresses": "127.0.0.1"}
+#: No Unix socket: its path may be 107 characters at most, and temporary directories can be deep.
+SETTINGS = {"max_connections": "200", "listen_addresses": "127.0.0.1", "unix_socket_directories": ""}
 
 
 class Postgres:
@@ -123,7 +124,7 @@ class Postgres:
             raise RuntimeError(f"initdb failed: {done.stderr}")
 
     def _spawn(self, port: int) -> None:
-        settings = self.settings | {"port": str(port), "unix_socket_directories": str(self.directory)}
+        settings = self.settings | {"port": str(port)}
         options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
         with self.log.open("w") as log:
             self.process = subprocess.Popen(

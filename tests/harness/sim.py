@@ -9,6 +9,11 @@ from harness.processes import Child, built
 from harness.waiting import wait_until
 
 
+#: Who may log in to a simulator that was told nothing else.
+USER = "DUCKSYNC"
+PASSWORD = "ducksync-demo"
+
+
 class SimError(Exception):
     """The simulator refused a control request; the text is its answer."""
 
@@ -54,6 +59,18 @@ class Sim:
         """Arms these faults, instead of those armed before; none heals it."""
         self._ask("POST", "faults", json.dumps(list(faults)))
 
+    def gate(self, sql: str, point: str) -> None:
+        """Holds statements that contain `sql` (`^sql`: that begin with it): `before_execute`, or `before_answer` when they have read their rows."""
+        self._ask("POST", "gates", json.dumps({"sql": sql, "point": point}))
+
+    def gated(self) -> int:
+        """How many statements have come to a gate that is still closed."""
+        return sum(gate["reached"] for gate in self._ask("GET", "gates") if not gate["released"])
+
+    def release(self) -> None:
+        """Lets everyone through."""
+        self._ask("POST", "gates/release", "{}")
+
     def credits(self):
         """What the statements so far would have cost."""
         return self._ask("GET", "credits")
@@ -63,8 +80,8 @@ class Sim:
         return {
             "type": "snowflake",
             "account": "sim",
-            "user": "ducksync",
-            "password": "sim-password",
+            "user": USER,
+            "password": PASSWORD,
             "warehouse": "WH",
             "database": "PROD",
             "host": "127.0.0.1",
@@ -74,7 +91,8 @@ class Sim:
 
     def _ask(self, method: str, path: str, body: str | None = None):
         request = urllib.request.Request(
-            f"{self.url}/sim/{path}", method=method, data=(body or "").encode() if method == "POST" else None
+            f"{self.url}/sim/{path}", method=method, data=(body or "").encode() if method == "POST" else None,
+            headers={"Content-Type": "application/json"} if body and body[0] in "{[" else {},
         )
         try:
             with urllib.request.urlopen(request, timeout=60) as answer:

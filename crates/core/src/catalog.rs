@@ -8,6 +8,7 @@ use tokio::sync::watch;
 
 use crate::{
     change::{Publication, Published},
+    command::{Init, SetupStorage},
     dataset::{Feed, Proof, Quarantine},
     error::Result,
     id::{ClaimToken, DatasetId, OwnerId, RunId, SnapshotId},
@@ -108,7 +109,7 @@ pub trait DatasetStore: Send + Sync {
 
     /// Forgets a definition, voids its claim, and drops its table in the same transaction; with
     /// `keep_data` the table stays as a plain one.
-    async fn drop(&self, id: DatasetId, keep_data: bool) -> Result<()>;
+    async fn forget(&self, id: DatasetId, keep_data: bool) -> Result<()>;
 
     /// Moves a dataset's state.
     async fn change_state(&self, id: DatasetId, change: StateChange) -> Result<()>;
@@ -161,7 +162,8 @@ pub trait RunLedger: Send + Sync {
         reason: Option<RunReason>,
     ) -> Result<()>;
 
-    /// Records the end of a run that did not publish.
+    /// Records the end of a run that did not publish. A run that has ended already stays as it is (it
+    /// may have published although nobody heard of it), and one ended here can no longer publish.
     async fn finish(&self, run: RunId, completion: RunCompletion) -> Result<()>;
 
     /// A run.
@@ -190,7 +192,8 @@ pub enum ClaimOutcome {
 /// end at once with it.
 #[async_trait]
 pub trait ClaimStore: Send + Sync {
-    /// Claims a dataset for a run of this process. A claim of a dead process is taken over.
+    /// Claims a dataset for a run of this process. A claim of a dead process is taken over; claiming
+    /// again for the same run is the same claim, so an unanswered call may be repeated.
     async fn claim(&self, dataset: DatasetId, run: RunId) -> Result<ClaimOutcome>;
 
     /// Keeps all claims of this process for another `claim_expiry`; returns those that were lost.
@@ -231,4 +234,21 @@ pub trait Upkeep: Send + Sync {
 
     /// Forgets files that are deleted.
     async fn forget_deleted(&self, locations: &[String]) -> Result<()>;
+}
+
+/// Moving the catalog and the data elsewhere (C-2).
+#[async_trait]
+pub trait StorageMoves: Send + Sync {
+    /// Checks the new place, copies our state there, leaves a pointer behind and reopens on it. The
+    /// same place again does nothing.
+    ///
+    /// # Errors
+    /// `FailedPrecondition` while datasets exist, or naming what is wrong with the new place.
+    async fn setup(&self, arguments: SetupStorage) -> Result<()>;
+
+    /// Adopts a DuckLake that stands in the catalog database.
+    ///
+    /// # Errors
+    /// `FailedPrecondition` while we have a lake of our own, or for another format version.
+    async fn init(&self, arguments: Init) -> Result<()>;
 }

@@ -195,7 +195,7 @@ pub struct Publication {
     pub basis: Vec<Basis>,
     /// The changes, in order.
     pub changes: Vec<TableChange>,
-    /// New checkpoints of fed datasets.
+    /// New checkpoints of fed datasets. A checkpoint ends the dataset's failures and its quarantine.
     pub checkpoints: Vec<(DatasetId, Checkpoint)>,
     /// How the run record reads afterwards; `None` for client statements that have no run record.
     pub completion: Option<RunCompletion>,

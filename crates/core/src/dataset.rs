@@ -156,6 +156,11 @@ pub struct QueryCache {
     pub query: String,
     /// Objects to watch, in the source's exact names; `None` = discovered (C-10).
     pub monitor_tables: Option<Vec<ObjectName>>,
+    /// Tables and views that the query's text names, in exact names, found when it was defined; they
+    /// are watched with those of the source's plan, which can answer from metadata alone and then
+    /// names none (C-10).
+    #[serde(default)]
+    pub named_tables: Vec<ObjectName>,
     /// Life of a load; `None` = for ever.
     pub ttl: Option<Duration>,
     /// How it learns of changes.

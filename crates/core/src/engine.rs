@@ -179,6 +179,12 @@ pub trait Stager: Send + Sync {
         statement: BoundStatement,
     ) -> Result<Staged>;
 
+    /// Writes all rows of a version, in their order, as new files: how small files are merged.
+    ///
+    /// # Errors
+    /// As [`Stager::stage`].
+    async fn stage_version(&self, request: StageRequest, version: Arc<Version>) -> Result<Staged>;
+
     /// Writes what a statement does to the rows of `version`. The statement is run once and yields
     /// [`PLACE_FILE`], [`PLACE_ROW`] (both NULL for a row that is only inserted), [`PLACE_KEEP`] and
     /// then the table's columns. Positions already deleted are kept in the new delete files.

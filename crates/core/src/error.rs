@@ -4,7 +4,7 @@
 //! is handled or returned, never both. The mappings to gRPC codes, log levels and what a client may
 //! see are exhaustive matches in the Flight crate.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
@@ -134,7 +134,7 @@ struct Inner {
     class: Option<FailureClass>,
     message: String,
     remedy: Option<String>,
-    source: Option<Box<dyn std::error::Error + Send + Sync>>,
+    source: Option<Arc<dyn std::error::Error + Send + Sync>>,
 }
 
 macro_rules! constructors {
@@ -217,7 +217,7 @@ impl Error {
         mut self,
         source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
     ) -> Self {
-        self.0.source = Some(source.into());
+        self.0.source = Some(Arc::from(source.into()));
         self
     }
 
@@ -259,7 +259,7 @@ impl Error {
         self.0.remedy.as_deref()
     }
 
-    /// The same error for a second receiver; the source stays with the first.
+    /// The same error for a second receiver.
     pub fn duplicate(&self) -> Self {
         Self(Box::new(Inner {
             kind: self.0.kind,
@@ -267,7 +267,7 @@ impl Error {
             class: self.0.class,
             message: self.0.message.clone(),
             remedy: self.0.remedy.clone(),
-            source: None,
+            source: self.0.source.clone(),
         }))
     }
 }

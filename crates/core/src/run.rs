@@ -71,6 +71,8 @@ stored_keyword! {
         Read => "READ",
         /// Another try after a failure.
         Retry => "RETRY",
+        /// A client's own statement on a plain table.
+        Client => "CLIENT",
     }
 }
 

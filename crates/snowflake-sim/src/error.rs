@@ -28,14 +28,20 @@ impl SqlError {
             ..Self::new(
                 "001003",
                 "42000",
-                format!("SQL compilation error:\nsyntax error line {line} at position {position} unexpected '{unexpected}'."),
+                format!(
+                    "SQL compilation error:\nsyntax error line {line} at position {position} unexpected '{unexpected}'."
+                ),
             )
         }
     }
 
     /// `kind` is `Object`, `Table`, `View`, `Schema` or `Database`.
     pub(crate) fn missing(kind: &str, name: &str) -> Self {
-        let state = if matches!(kind, "Schema" | "Database") { "02000" } else { "42S02" };
+        let state = if matches!(kind, "Schema" | "Database") {
+            "02000"
+        } else {
+            "42S02"
+        };
         Self::new(
             "002003",
             state,
@@ -59,7 +65,9 @@ impl SqlError {
         Self::new(
             "000630",
             "57014",
-            format!("Statement reached its statement or warehouse timeout of {seconds} second(s) and was canceled."),
+            format!(
+                "Statement reached its statement or warehouse timeout of {seconds} second(s) and was canceled."
+            ),
         )
     }
 
@@ -84,7 +92,11 @@ impl SqlError {
     }
 
     pub(crate) fn internal(message: impl Into<String>) -> Self {
-        Self::new("000603", "XX000", format!("SQL execution internal error: {}", message.into()))
+        Self::new(
+            "000603",
+            "XX000",
+            format!("SQL execution internal error: {}", message.into()),
+        )
     }
 }
 
@@ -114,11 +126,19 @@ fn from_duckdb(message: &str) -> SqlError {
         return SqlError::syntax(1, 0, word);
     }
     if first.starts_with("Parser Error") {
-        return compilation("001003", "42000", format!("syntax error line 1 at position 0: {first}"));
+        return compilation(
+            "001003",
+            "42000",
+            format!("syntax error line 1 at position 0: {first}"),
+        );
     }
     if first.starts_with("Catalog Error") || first.contains("Binder Error: Catalog") {
         if let Some(name) = between(first, "Function with name ", " ") {
-            return compilation("002140", "42601", format!("Unknown function {}", name.to_uppercase()));
+            return compilation(
+                "002140",
+                "42601",
+                format!("Unknown function {}", name.to_uppercase()),
+            );
         }
         if first.contains("already exists") {
             return SqlError::exists(between(first, "name \"", "\"").unwrap_or(first));
@@ -129,7 +149,11 @@ fn from_duckdb(message: &str) -> SqlError {
         return SqlError::missing("Object", name.trim_matches('"'));
     }
     if let Some(column) = between(first, "Referenced column \"", "\"") {
-        return compilation("000904", "42000", format!("error line 1 at position 0\ninvalid identifier '{column}'"));
+        return compilation(
+            "000904",
+            "42000",
+            format!("error line 1 at position 0\ninvalid identifier '{column}'"),
+        );
     }
     if first.starts_with("Binder Error") {
         return compilation("001007", "42601", first.to_owned());
@@ -158,16 +182,44 @@ mod tests {
     #[test]
     fn duckdb_messages_become_snowflake_codes() {
         for (message, code, state) in [
-            ("Catalog Error: Table with name T does not exist!", "002003", "42S02"),
-            ("Binder Error: Catalog \"NOPE\" does not exist!", "002003", "42S02"),
-            ("Parser Error: syntax error at or near \"FORM\"", "001003", "42000"),
-            ("Binder Error: Referenced column \"id·3\" not found", "000904", "42000"),
-            ("Catalog Error: Scalar Function with name foo does not exist!", "002140", "42601"),
+            (
+                "Catalog Error: Table with name T does not exist!",
+                "002003",
+                "42S02",
+            ),
+            (
+                "Binder Error: Catalog \"NOPE\" does not exist!",
+                "002003",
+                "42S02",
+            ),
+            (
+                "Parser Error: syntax error at or near \"FORM\"",
+                "001003",
+                "42000",
+            ),
+            (
+                "Binder Error: Referenced column \"id·3\" not found",
+                "000904",
+                "42000",
+            ),
+            (
+                "Catalog Error: Scalar Function with name foo does not exist!",
+                "002140",
+                "42601",
+            ),
             ("INTERRUPT Error: Interrupted!", "000604", "57014"),
-            ("Conversion Error: Could not convert string 'x' to INT32", "100038", "22018"),
+            (
+                "Conversion Error: Could not convert string 'x' to INT32",
+                "100038",
+                "22018",
+            ),
         ] {
             let error = from_duckdb(message);
-            assert_eq!((error.code.as_str(), error.sql_state.as_str()), (code, state), "{message}");
+            assert_eq!(
+                (error.code.as_str(), error.sql_state.as_str()),
+                (code, state),
+                "{message}"
+            );
         }
     }
 }

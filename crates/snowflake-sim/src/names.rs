@@ -124,7 +124,10 @@ mod tests {
 
     #[test]
     fn masks_are_taken_out_of_labels_and_messages() {
-        assert_eq!(logical("sum(\"amount·f3\") of Orders·e3!"), "sum(\"amount\") of Orders!");
+        assert_eq!(
+            logical("sum(\"amount·f3\") of Orders·e3!"),
+            "sum(\"amount\") of Orders!"
+        );
         assert_eq!(logical("PLAIN"), "PLAIN");
     }
 

@@ -10,7 +10,11 @@ pub(crate) fn tokenize(sql: &str) -> Result<Vec<TokenWithSpan>, SqlError> {
     Tokenizer::new(&SnowflakeDialect {}, sql)
         .tokenize_with_location()
         .map_err(|error| {
-            SqlError::syntax(error.location.line, error.location.column.saturating_sub(1), &error.message)
+            SqlError::syntax(
+                error.location.line,
+                error.location.column.saturating_sub(1),
+                &error.message,
+            )
         })
 }
 
@@ -42,7 +46,11 @@ fn source_tokens(sql: &str) -> Result<Vec<Token>, SqlError> {
         .with_unescape(false)
         .tokenize()
         .map_err(|error| {
-            SqlError::syntax(error.location.line, error.location.column.saturating_sub(1), &error.message)
+            SqlError::syntax(
+                error.location.line,
+                error.location.column.saturating_sub(1),
+                &error.message,
+            )
         })
 }
 
@@ -100,16 +108,18 @@ impl Cursor {
     /// The unquoted word ahead, in upper case.
     pub(crate) fn word(&self) -> Option<String> {
         match self.peek() {
-            Some(Token::Word(word)) if word.quote_style.is_none() => Some(word.value.to_uppercase()),
+            Some(Token::Word(word)) if word.quote_style.is_none() => {
+                Some(word.value.to_uppercase())
+            }
             _ => None,
         }
     }
 
     pub(crate) fn at_words(&self, words: &[&str]) -> bool {
-        words
-            .iter()
-            .enumerate()
-            .all(|(ahead, word)| self.peek_at(ahead).is_some_and(|token| is_word(token, word)))
+        words.iter().enumerate().all(|(ahead, word)| {
+            self.peek_at(ahead)
+                .is_some_and(|token| is_word(token, word))
+        })
     }
 
     /// Steps over the words if all of them are ahead.
@@ -128,11 +138,19 @@ impl Cursor {
     }
 
     pub(crate) fn expect(&mut self, words: &[&str]) -> Result<(), SqlError> {
-        if self.eat(words) { Ok(()) } else { Err(self.unexpected()) }
+        if self.eat(words) {
+            Ok(())
+        } else {
+            Err(self.unexpected())
+        }
     }
 
     pub(crate) fn expect_token(&mut self, token: &Token) -> Result<(), SqlError> {
-        if self.eat_token(token) { Ok(()) } else { Err(self.unexpected()) }
+        if self.eat_token(token) {
+            Ok(())
+        } else {
+            Err(self.unexpected())
+        }
     }
 
     /// One identifier, folded.

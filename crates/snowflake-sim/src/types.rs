@@ -1,10 +1,8 @@
 //! Snowflake's types: how they are declared, shown, and stored in DuckDB.
 
-use serde_json::{Value, json};
-use sqlparser::tokenizer::Token;
+mod parse;
 
-use crate::error::SqlError;
-use crate::tokens::Cursor;
+use serde_json::{Value, json};
 
 /// The length of a VARCHAR without one, in characters (and of its bytes, the largest there is).
 const TEXT_MAX: u64 = 16_777_216;
@@ -35,79 +33,11 @@ pub(crate) enum SnowflakeType {
 }
 
 impl SnowflakeType {
-    pub(crate) const INTEGER: Self = Self::Number { precision: 38, scale: 0 };
+    pub(crate) const INTEGER: Self = Self::Number {
+        precision: 38,
+        scale: 0,
+    };
     pub(crate) const TEXT: Self = Self::Text { length: TEXT_MAX };
-
-    /// Parses a type at the cursor: `NUMBER(12, 2)`, `TIMESTAMP_TZ`, `DOUBLE PRECISION` …
-    /// DuckDB's own type names are understood too.
-    pub(crate) fn parse(cursor: &mut Cursor) -> Result<Self, SqlError> {
-        let Some(word) = cursor.word() else {
-            return Err(cursor.unexpected());
-        };
-        let unknown = cursor.unexpected();
-        cursor.next();
-        if word == "VECTOR" {
-            return Self::parse_vector(cursor);
-        }
-        let (first, second) = arguments(cursor)?;
-        let narrow = |argument: Option<u64>, default: u8| argument.map_or(default, |n| u8::try_from(n).unwrap_or(default));
-        let scale = narrow(first, 9).min(9);
-        Ok(match word.as_str() {
-            "NUMBER" | "NUMERIC" | "DECIMAL" | "DEC" => Self::Number {
-                precision: narrow(first, 38).clamp(1, 38),
-                scale: narrow(second, 0).min(37),
-            },
-            "INT" | "INTEGER" | "BIGINT" | "SMALLINT" | "TINYINT" | "BYTEINT" | "HUGEINT" | "UBIGINT" | "UINTEGER" => {
-                Self::INTEGER
-            }
-            "FLOAT" | "FLOAT4" | "FLOAT8" | "REAL" | "DOUBLE" => {
-                cursor.eat(&["PRECISION"]);
-                Self::Real
-            }
-            "VARCHAR" | "STRING" | "TEXT" | "NVARCHAR" | "NVARCHAR2" => Self::Text { length: first.unwrap_or(TEXT_MAX) },
-            "CHAR" | "CHARACTER" | "NCHAR" => {
-                let varying = cursor.eat(&["VARYING"]);
-                let default = if varying { TEXT_MAX } else { 1 };
-                let (late, _) = arguments(cursor)?;
-                Self::Text { length: first.or(late).unwrap_or(default) }
-            }
-            "BOOLEAN" | "BOOL" => Self::Boolean,
-            "DATE" => Self::Date,
-            "TIME" | "TIME_NS" => Self::Time(scale),
-            "TIMESTAMP" | "DATETIME" => {
-                if cursor.eat(&["WITH", "TIME", "ZONE"]) {
-                    Self::TimestampTz(scale)
-                } else if cursor.eat(&["WITH", "LOCAL", "TIME", "ZONE"]) {
-                    Self::TimestampLtz(scale)
-                } else {
-                    cursor.eat(&["WITHOUT", "TIME", "ZONE"]);
-                    Self::TimestampNtz(scale)
-                }
-            }
-            "TIMESTAMP_NTZ" | "TIMESTAMPNTZ" | "TIMESTAMP_NS" | "TIMESTAMP_US" => Self::TimestampNtz(scale),
-            "TIMESTAMP_S" => Self::TimestampNtz(0),
-            "TIMESTAMP_MS" => Self::TimestampNtz(3),
-            "TIMESTAMP_LTZ" | "TIMESTAMPLTZ" | "TIMESTAMPTZ" => Self::TimestampLtz(scale),
-            "TIMESTAMP_TZ" => Self::TimestampTz(scale),
-            "BINARY" | "VARBINARY" | "BLOB" => Self::Binary { length: first.unwrap_or(BINARY_MAX) },
-            "VARIANT" | "JSON" => Self::Variant,
-            "OBJECT" => Self::Object,
-            "ARRAY" => Self::Array,
-            "GEOGRAPHY" => Self::Geography,
-            "GEOMETRY" => Self::Geometry,
-            _ => return Err(unknown),
-        })
-    }
-
-    fn parse_vector(cursor: &mut Cursor) -> Result<Self, SqlError> {
-        cursor.expect_token(&Token::LParen)?;
-        let integers = cursor.identifier()? == "INT";
-        cursor.expect_token(&Token::Comma)?;
-        let dimension = cursor.number().and_then(|n| u32::try_from(n).ok());
-        let dimension = dimension.ok_or_else(|| cursor.unexpected())?;
-        cursor.expect_token(&Token::RParen)?;
-        Ok(Self::Vector { integers, dimension })
-    }
 
     /// The type that DuckDB stores such a column with.
     pub(crate) fn physical(&self) -> String {
@@ -123,8 +53,14 @@ impl SnowflakeType {
             Self::TimestampTz(_) => TZ_SHAPE.to_owned(),
             Self::Binary { .. } => "BLOB".to_owned(),
             Self::Variant | Self::Object | Self::Array => "JSON".to_owned(),
-            Self::Vector { integers: true, dimension } => format!("INTEGER[{dimension}]"),
-            Self::Vector { integers: false, dimension } => format!("FLOAT[{dimension}]"),
+            Self::Vector {
+                integers: true,
+                dimension,
+            } => format!("INTEGER[{dimension}]"),
+            Self::Vector {
+                integers: false,
+                dimension,
+            } => format!("FLOAT[{dimension}]"),
         }
     }
 
@@ -136,14 +72,20 @@ impl SnowflakeType {
         if let Some(inner) = name.strip_suffix(']') {
             let (element, dimension) = inner.rsplit_once('[').unwrap_or((inner, ""));
             return match (element, dimension.parse()) {
-                ("FLOAT", Ok(dimension)) => Self::Vector { integers: false, dimension },
-                ("INTEGER", Ok(dimension)) => Self::Vector { integers: true, dimension },
+                ("FLOAT", Ok(dimension)) => Self::Vector {
+                    integers: false,
+                    dimension,
+                },
+                ("INTEGER", Ok(dimension)) => Self::Vector {
+                    integers: true,
+                    dimension,
+                },
                 _ => Self::Array,
             };
         }
         match name {
-            "TINYINT" | "SMALLINT" | "INTEGER" | "BIGINT" | "HUGEINT" | "UTINYINT" | "USMALLINT" | "UINTEGER"
-            | "UBIGINT" | "UHUGEINT" => Self::INTEGER,
+            "TINYINT" | "SMALLINT" | "INTEGER" | "BIGINT" | "HUGEINT" | "UTINYINT"
+            | "USMALLINT" | "UINTEGER" | "UBIGINT" | "UHUGEINT" => Self::INTEGER,
             "FLOAT" | "DOUBLE" => Self::Real,
             "BOOLEAN" => Self::Boolean,
             "DATE" => Self::Date,
@@ -207,8 +149,14 @@ impl SnowflakeType {
             Self::Number { precision, scale } => format!("NUMBER({precision},{scale})"),
             Self::Text { length } => format!("VARCHAR({length})"),
             Self::Binary { length } => format!("BINARY({length})"),
-            Self::Vector { integers, dimension } => {
-                format!("VECTOR({}, {dimension})", if *integers { "INT" } else { "FLOAT" })
+            Self::Vector {
+                integers,
+                dimension,
+            } => {
+                format!(
+                    "VECTOR({}, {dimension})",
+                    if *integers { "INT" } else { "FLOAT" }
+                )
             }
             other => match other.scale() {
                 Some(scale) => format!("{}({scale})", other.data_type()),
@@ -220,7 +168,10 @@ impl SnowflakeType {
     pub(crate) fn precision(&self) -> Option<u8> {
         match self {
             Self::Number { precision, .. } => Some(*precision),
-            Self::Time(_) | Self::TimestampNtz(_) | Self::TimestampLtz(_) | Self::TimestampTz(_) => Some(0),
+            Self::Time(_)
+            | Self::TimestampNtz(_)
+            | Self::TimestampLtz(_)
+            | Self::TimestampTz(_) => Some(0),
             _ => None,
         }
     }
@@ -260,7 +211,11 @@ impl SnowflakeType {
             "length": self.length(), "byteLength": self.byte_length(),
             "collation": null,
         });
-        if let Self::Vector { integers, dimension } = self {
+        if let Self::Vector {
+            integers,
+            dimension,
+        } = self
+        {
             let element = if *integers { Self::INTEGER } else { Self::Real };
             entry["vectorDimension"] = json!(dimension);
             entry["fields"] = json!([{ "type": element.wire_name(), "nullable": true,
@@ -268,17 +223,6 @@ impl SnowflakeType {
         }
         entry
     }
-}
-
-/// Up to two numbers in parentheses.
-fn arguments(cursor: &mut Cursor) -> Result<(Option<u64>, Option<u64>), SqlError> {
-    if !cursor.eat_token(&Token::LParen) {
-        return Ok((None, None));
-    }
-    let first = cursor.number();
-    let second = if cursor.eat_token(&Token::Comma) { cursor.number() } else { None };
-    cursor.expect_token(&Token::RParen)?;
-    Ok((first, second))
 }
 
 fn decimal(name: &str) -> Option<SnowflakeType> {
@@ -293,6 +237,7 @@ fn decimal(name: &str) -> Option<SnowflakeType> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tokens::Cursor;
 
     fn parsed(text: &str) -> String {
         let mut cursor = Cursor::over(text).unwrap();
@@ -342,9 +287,21 @@ mod tests {
 
     #[test]
     fn every_declared_type_accepts_what_it_is_stored_as() {
-        for text in ["int", "float", "text", "date", "time(3)", "timestamp_tz(3)", "object", "array", "geography"] {
+        for text in [
+            "int",
+            "float",
+            "text",
+            "date",
+            "time(3)",
+            "timestamp_tz(3)",
+            "object",
+            "array",
+            "geography",
+        ] {
             let declared = SnowflakeType::parse(&mut Cursor::over(text).unwrap()).unwrap();
-            let stored = declared.physical().replace("TIMESTAMPTZ", "TIMESTAMP WITH TIME ZONE");
+            let stored = declared
+                .physical()
+                .replace("TIMESTAMPTZ", "TIMESTAMP WITH TIME ZONE");
             assert!(declared.accepts(&stored), "{text}");
         }
     }

@@ -14,7 +14,8 @@ use crate::{
 /// [`TableChange::Drop`]). `seq`, `run` and `snapshot` stay those of `before`: who commits sets them.
 ///
 /// # Errors
-/// `Internal` if the change is not one of that table, or names a file it does not have.
+/// `Internal` if the change is not one of that table; `Conflict` if it names a file that the table has
+/// no more, since somebody merged or replaced it meanwhile.
 pub fn apply(before: Option<&Version>, change: &TableChange) -> Result<Option<Version>> {
     if let TableChange::Create {
         dataset,
@@ -122,10 +123,11 @@ fn next_field(so_far: FieldId, columns: &[Field]) -> FieldId {
 fn must_have<'a>(version: &Version, locations: impl Iterator<Item = &'a String>) -> Result<()> {
     for location in locations {
         if !version.files.iter().any(|file| file.location == *location) {
-            return Err(Error::internal(format!(
-                "{} has no file {location}",
-                version.name
-            )));
+            let name = &version.name;
+            return Err(
+                Error::conflict(format!("files of {name} were rewritten meanwhile"))
+                    .with_remedy("run the statement again"),
+            );
         }
     }
     Ok(())

@@ -1,0 +1,20 @@
+//! `CommandGetExportedKeys`: foreign keys that refer to a table. There are none.
+
+use arrow::{array::RecordBatch, datatypes::SchemaRef};
+use arrow_flight::sql::CommandGetExportedKeys;
+use async_trait::async_trait;
+use ducksync_core::Result;
+
+use super::{keys, metadata::Metadata};
+use crate::call::Call;
+
+#[async_trait]
+impl Metadata for CommandGetExportedKeys {
+    fn schema(&self) -> SchemaRef {
+        keys::foreign()
+    }
+
+    async fn rows(&self, _call: &Call) -> Result<RecordBatch> {
+        Ok(RecordBatch::new_empty(self.schema()))
+    }
+}

@@ -1,0 +1,208 @@
+//! The answers, sorted by the union child that carries them.
+
+use arrow_flight::sql::SqlInfo as Info;
+
+/// Child 0.
+pub(super) const TEXTS: &[(Info, &str)] = &[
+    (Info::FlightSqlServerName, "DuckSync"),
+    (Info::FlightSqlServerVersion, env!("CARGO_PKG_VERSION")),
+    (Info::FlightSqlServerArrowVersion, arrow::ARROW_VERSION),
+    (Info::FlightSqlServerSubstraitMinVersion, ""),
+    (Info::FlightSqlServerSubstraitMaxVersion, ""),
+    (Info::SqlIdentifierQuoteChar, "\""),
+    (Info::SqlSearchStringEscape, "\\"),
+    (Info::SqlExtraNameCharacters, ""),
+    (Info::SqlSchemaTerm, "schema"),
+    (Info::SqlProcedureTerm, "procedure"),
+    (Info::SqlCatalogTerm, "catalog"),
+];
+
+/// Child 1.
+pub(super) const BOOLEANS: &[(Info, bool)] = &[
+    (Info::FlightSqlServerReadOnly, false),
+    (Info::FlightSqlServerSql, true),
+    (Info::FlightSqlServerSubstrait, false),
+    (Info::FlightSqlServerCancel, true),
+    (Info::FlightSqlServerBulkIngestion, false),
+    (Info::FlightSqlServerIngestTransactionsSupported, false),
+    (Info::SqlDdlCatalog, false),
+    (Info::SqlDdlSchema, true),
+    (Info::SqlDdlTable, true),
+    (Info::SqlAllTablesAreSelectable, true),
+    (Info::SqlSupportsColumnAliasing, true),
+    (Info::SqlNullPlusNullIsNull, true),
+    (Info::SqlSupportsTableCorrelationNames, true),
+    (Info::SqlSupportsDifferentTableCorrelationNames, false),
+    (Info::SqlSupportsExpressionsInOrderBy, true),
+    (Info::SqlSupportsOrderByUnrelated, true),
+    (Info::SqlSupportsLikeEscapeClause, true),
+    (Info::SqlSupportsNonNullableColumns, true),
+    (Info::SqlSupportsIntegrityEnhancementFacility, false),
+    (Info::SqlCatalogAtStart, true),
+    (Info::SqlSelectForUpdateSupported, false),
+    (Info::SqlStoredProceduresSupported, false),
+    (Info::SqlCorrelatedSubqueriesSupported, true),
+    (Info::SqlMaxRowSizeIncludesBlobs, true),
+    (Info::SqlTransactionsSupported, true),
+    (Info::SqlDataDefinitionCausesTransactionCommit, false),
+    (Info::SqlDataDefinitionsInTransactionsIgnored, false),
+    (Info::SqlBatchUpdatesSupported, true),
+    (Info::SqlSavepointsSupported, false),
+    (Info::SqlNamedParametersSupported, false),
+    (Info::SqlLocatorsUpdateCopy, false),
+    (Info::SqlStoredFunctionsUsingCallSyntaxSupported, false),
+];
+
+/// Child 3. Sets are bit masks of the specification's enumerations.
+pub(super) const INTEGERS: &[(Info, i32)] = &[
+    // SQL_SUPPORTED_TRANSACTION_TRANSACTION: Python's driver begins one only if it reads this.
+    (Info::FlightSqlServerTransaction, 1),
+    // Milliseconds; 0 = the server says by itself.
+    (Info::FlightSqlServerStatementTimeout, 0),
+    (Info::FlightSqlServerTransactionTimeout, 0),
+    (Info::SqlSupportedGroupBy, 0b11),
+    (Info::SqlSupportedGrammar, 0b111),
+    (Info::SqlAnsi92SupportedLevel, 0b111),
+    (Info::SqlOuterJoinsSupportLevel, 0b110),
+    (Info::SqlSchemasSupportedActions, 0b111),
+    (Info::SqlCatalogsSupportedActions, 0b111),
+    (Info::SqlSupportedPositionedCommands, 0),
+    (Info::SqlSupportedSubqueries, 0b1111),
+    (Info::SqlSupportedUnions, 0b11),
+    // Read committed only.
+    (Info::SqlSupportedTransactionsIsolationLevels, 0b100),
+    // Forward only, read only.
+    (Info::SqlSupportedResultSetTypes, 0b10),
+    (Info::SqlSupportedConcurrenciesForResultSetUnspecified, 0),
+    (Info::SqlSupportedConcurrenciesForResultSetForwardOnly, 0b10),
+    (
+        Info::SqlSupportedConcurrenciesForResultSetScrollSensitive,
+        0,
+    ),
+    (
+        Info::SqlSupportedConcurrenciesForResultSetScrollInsensitive,
+        0,
+    ),
+];
+
+/// Child 2, although the specification calls some of them int32. A limit of 0 is none, or unknown.
+pub(super) const BIG_INTEGERS: &[(Info, i64)] = &[
+    // Case-insensitive.
+    (Info::SqlIdentifierCase, 1),
+    (Info::SqlQuotedIdentifierCase, 1),
+    // NULLs come last.
+    (Info::SqlNullOrdering, 3),
+    (Info::SqlMaxBinaryLiteralLength, 0),
+    (Info::SqlMaxCharLiteralLength, 0),
+    (Info::SqlMaxColumnNameLength, 0),
+    (Info::SqlMaxColumnsInGroupBy, 0),
+    (Info::SqlMaxColumnsInIndex, 0),
+    (Info::SqlMaxColumnsInOrderBy, 0),
+    (Info::SqlMaxColumnsInSelect, 0),
+    (Info::SqlMaxColumnsInTable, 0),
+    (Info::SqlMaxConnections, 0),
+    (Info::SqlMaxCursorNameLength, 0),
+    (Info::SqlMaxIndexLength, 0),
+    (Info::SqlDbSchemaNameLength, 0),
+    (Info::SqlMaxProcedureNameLength, 0),
+    (Info::SqlMaxCatalogNameLength, 0),
+    (Info::SqlMaxRowSize, 0),
+    (Info::SqlMaxStatementLength, 0),
+    (Info::SqlMaxStatements, 0),
+    (Info::SqlMaxTableNameLength, 0),
+    (Info::SqlMaxTablesInSelect, 0),
+    (Info::SqlMaxUsernameLength, 0),
+    // Read committed: statements of one transaction may see newer versions of fed datasets (V-18).
+    (Info::SqlDefaultTransactionIsolation, 2),
+];
+
+/// Child 4: words beyond the SQL standard's.
+pub(super) const LISTS: &[(Info, &[&str])] = &[
+    (
+        Info::SqlKeywords,
+        &[
+            "ANTI",
+            "ASOF",
+            "ATTACH",
+            "COLUMNS",
+            "DESCRIBE",
+            "DETACH",
+            "EXCLUDE",
+            "EXPLAIN",
+            "GLOB",
+            "ILIKE",
+            "LAMBDA",
+            "LIMIT",
+            "MACRO",
+            "OFFSET",
+            "PIVOT",
+            "POSITIONAL",
+            "PRAGMA",
+            "QUALIFY",
+            "RETURNING",
+            "SEMI",
+            "SHOW",
+            "STRUCT",
+            "SUMMARIZE",
+            "UNPIVOT",
+        ],
+    ),
+    (
+        Info::SqlNumericFunctions,
+        &[
+            "ABS", "ACOS", "ASIN", "ATAN", "ATAN2", "CEILING", "COS", "COT", "DEGREES", "EXP",
+            "FLOOR", "LOG", "LOG10", "MOD", "PI", "POWER", "RADIANS", "RANDOM", "ROUND", "SIGN",
+            "SIN", "SQRT", "TAN", "TRUNC",
+        ],
+    ),
+    (
+        Info::SqlStringFunctions,
+        &[
+            "ASCII",
+            "CHR",
+            "CONCAT",
+            "INSTR",
+            "LCASE",
+            "LEFT",
+            "LENGTH",
+            "LOWER",
+            "LPAD",
+            "LTRIM",
+            "REPEAT",
+            "REPLACE",
+            "REVERSE",
+            "RIGHT",
+            "RPAD",
+            "RTRIM",
+            "SUBSTRING",
+            "TRIM",
+            "UCASE",
+            "UPPER",
+        ],
+    ),
+    (Info::SqlSystemFunctions, &["COALESCE", "IFNULL", "NULLIF"]),
+    (
+        Info::SqlDatetimeFunctions,
+        &[
+            "CURRENT_DATE",
+            "CURRENT_TIME",
+            "CURRENT_TIMESTAMP",
+            "DATE_DIFF",
+            "DATE_PART",
+            "DATE_TRUNC",
+            "DAY",
+            "DAYNAME",
+            "DAYOFWEEK",
+            "DAYOFYEAR",
+            "HOUR",
+            "MINUTE",
+            "MONTH",
+            "MONTHNAME",
+            "NOW",
+            "QUARTER",
+            "SECOND",
+            "WEEK",
+            "YEAR",
+        ],
+    ),
+];

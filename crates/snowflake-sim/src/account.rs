@@ -1,0 +1,77 @@
+//! One simulated account: everything that requests share.
+
+use tokio::sync::watch;
+
+use crate::config::SimulatorConfig;
+use crate::engine::{Context, Engine};
+use crate::error::SqlError;
+use crate::execute::Executor;
+use crate::faults::Faults;
+use crate::gates::Gates;
+use crate::log::Log;
+use crate::query::{Interrupt, Queries};
+use crate::result::{Format, ResultSet};
+use crate::session::Sessions;
+use crate::tokens::statements;
+
+/// The account behind the listener.
+pub(crate) struct Account {
+    pub(crate) config: SimulatorConfig,
+    pub(crate) engine: Engine,
+    pub(crate) sessions: Sessions,
+    pub(crate) queries: Queries,
+    pub(crate) faults: Faults,
+    pub(crate) gates: Gates,
+    pub(crate) log: Log,
+    /// Turns true when the simulator stops: nothing is answered any more.
+    pub(crate) closed: watch::Sender<bool>,
+}
+
+impl Account {
+    pub(crate) fn open(config: SimulatorConfig) -> Result<Self, SqlError> {
+        let engine = Engine::open()?;
+        let account = Self {
+            sessions: Sessions::new(config.session_validity, config.master_validity),
+            queries: Queries::new(config.retained_bytes),
+            faults: Faults::default(),
+            gates: Gates::default(),
+            log: Log::default(),
+            closed: watch::Sender::new(false),
+            engine,
+            config,
+        };
+        crate::sample::create(&account)?;
+        Ok(account)
+    }
+
+    /// Runs statements for the control interface: no session, no log; answers the last result.
+    pub(crate) fn run_script(
+        &self,
+        sql: &str,
+        database: Option<String>,
+        schema: Option<String>,
+    ) -> Result<ResultSet, SqlError> {
+        let context = Context {
+            user: "SIMULATOR".to_owned(),
+            role: "ACCOUNTADMIN".to_owned(),
+            schema: schema.or_else(|| database.as_ref().map(|_| "PUBLIC".to_owned())),
+            database,
+            warehouse: Some("SIMULATOR".to_owned()),
+            ..Context::default()
+        };
+        let mut executor = Executor {
+            engine: &self.engine,
+            session: None,
+            context,
+            bindings: Vec::new(),
+            format: Format::Values,
+            describe_only: false,
+            interrupt: &Interrupt::default(),
+        };
+        let mut last = None;
+        for statement in statements(sql)? {
+            last = Some(executor.execute(&statement)?);
+        }
+        last.ok_or_else(|| SqlError::syntax(1, 0, "<EOF>"))
+    }
+}

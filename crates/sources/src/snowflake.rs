@@ -1,0 +1,247 @@
+//! Snowflake as a source, over its HTTP protocol.
+//!
+//! The client is ours because rows must stream in order and in bounded memory, which no published one
+//! does. From the outside in: [`SnowflakeFactory`] reads secret and options (`settings`), a source has
+//! sessions (`pool`, `session`, `login`) that send requests (`http`, `retry`, `protocol`); a statement
+//! is run and waited for (`statement`, `failure`); its rows are streamed (`result`, `chunk`, `wire`,
+//! `rowset`) and converted as declared (`columns`, `convert`). Questions of metadata (`answer`,
+//! `explain`, `views`, `tokens`) are statements like others, of a kind that needs no warehouse where
+//! Snowflake allows.
+//!
+//! Deliberately absent: writing to Snowflake, stages, bindings, and any change of a statement's text.
+
+mod answer;
+mod chunk;
+mod columns;
+mod convert;
+mod explain;
+mod failure;
+#[cfg(test)]
+mod fixtures;
+mod http;
+mod kept;
+mod login;
+mod names;
+mod pool;
+mod protocol;
+mod result;
+mod retry;
+mod rowset;
+mod session;
+mod settings;
+mod statement;
+mod tokens;
+mod views;
+mod wire;
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use ducksync_core::{
+    BatchStream,
+    error::{Error, Result},
+    name::ObjectName,
+    secret::Secret,
+    source::{
+        ObjectState, Source, SourceContext, SourceDefinition, SourceDescription, SourceFactory,
+        SourcePart, Submitted, TokenKind,
+    },
+};
+
+use columns::Plan;
+use http::Http;
+use kept::KeptReplies;
+use pool::SessionPool;
+use protocol::QueryData;
+use session::Session;
+use settings::{Options, Settings};
+use statement::Manner;
+
+/// How long a question of metadata may take.
+const METADATA_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// Makes Snowflake sources.
+///
+/// The secret's parameters are `account`, `user`, one of `password`, `private_key` (PEM, PKCS#8),
+/// `private_key_file` or `token` (with `authenticator`), and `database`, `schema`, `warehouse`,
+/// `role`, `host`, `port`, `protocol`. The source's options are `prefetch` (4), `memory_budget` (64
+/// MiB, in bytes, for each stream), `chunk_size_mb` (16) and `sessions` (8).
+///
+/// Database and schema, of a secret and of a [`SourceContext`] alike, are identifiers as written in
+/// SQL: folded to upper case unless they are in double quotes.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SnowflakeFactory {
+    testing: bool,
+}
+
+impl SnowflakeFactory {
+    /// A factory for production: `http` to this machine only.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A factory for tests: `http` to any host, and short waits before repetitions.
+    pub fn for_testing() -> Self {
+        Self { testing: true }
+    }
+}
+
+#[async_trait]
+impl SourceFactory for SnowflakeFactory {
+    async fn open(
+        &self,
+        definition: &SourceDefinition,
+        secret: &Secret,
+    ) -> Result<Arc<dyn Source>> {
+        let settings = Settings::read(secret, &definition.options, self.testing).await?;
+        Ok(Arc::new(Snowflake::new(settings)?))
+    }
+}
+
+/// One account, logged in as one secret.
+struct Snowflake {
+    sessions: SessionPool,
+    kept: KeptReplies,
+    options: Options,
+}
+
+impl Snowflake {
+    fn new(settings: Settings) -> Result<Self> {
+        let http = Arc::new(Http::new(settings.base, settings.retry)?);
+        Ok(Self {
+            sessions: SessionPool::new(http, settings.login, settings.options.sessions),
+            kept: KeptReplies::default(),
+            options: settings.options,
+        })
+    }
+
+    fn session(&self, context: &SourceContext) -> Arc<Session> {
+        self.sessions
+            .session(context.database.as_deref(), context.schema.as_deref())
+    }
+}
+
+fn manner(context: &SourceContext) -> Manner {
+    Manner {
+        tag: context.tag.clone(),
+        timeout: context.timeout,
+        describe_only: false,
+    }
+}
+
+fn declared(reply: &QueryData, context: &SourceContext) -> Result<Arc<Plan>> {
+    Plan::of(reply.rowtype.as_deref().unwrap_or_default(), &context.types)
+}
+
+#[async_trait]
+impl Source for Snowflake {
+    async fn describe(&self, sql: &str, context: &SourceContext) -> Result<SourceDescription> {
+        let session = self.session(context);
+        let describing = Manner {
+            timeout: context.timeout.or(Some(METADATA_TIMEOUT)),
+            describe_only: true,
+            ..manner(context)
+        };
+        let (reply, objects) = tokio::join!(
+            statement::run(&session, sql, &describing),
+            explain::objects(&session, sql, &describing, self.options)
+        );
+        let plan = declared(&reply?, context)?;
+        let mut warnings = plan.warnings.clone();
+        let objects = objects.unwrap_or_else(|error| {
+            let why = error.message();
+            warnings.push(format!(
+                "snowflake did not say which objects the statement reads: {why}"
+            ));
+            Vec::new()
+        });
+        Ok(SourceDescription {
+            columns: plan.fields.clone(),
+            objects,
+            warnings,
+        })
+    }
+
+    async fn tokens(&self, objects: &[ObjectName], kind: TokenKind) -> Result<Vec<ObjectState>> {
+        if objects.is_empty() {
+            return Ok(Vec::new());
+        }
+        let session = self.sessions.session(None, None);
+        let manner = Manner {
+            tag: Some("ducksync:tokens".to_owned()),
+            timeout: Some(METADATA_TIMEOUT),
+            describe_only: false,
+        };
+        match kind {
+            TokenKind::ChangeToken => {
+                tokens::change_tokens(&session, objects, &manner, self.options).await
+            }
+            TokenKind::LastAltered => {
+                tokens::altered::last_altered(&session, objects, &manner, self.options).await
+            }
+        }
+    }
+
+    async fn submit(&self, sql: &str, context: &SourceContext) -> Result<Submitted> {
+        let session = self.session(context);
+        let reply = statement::run(&session, sql, &manner(context)).await?;
+        let plan = declared(&reply, context)?;
+        let query_id = reply
+            .query_id
+            .clone()
+            .ok_or_else(|| Error::data_loss("snowflake ran a statement without naming it"))?;
+        let rows = reply.rows();
+        self.kept.keep(&query_id, session, reply);
+        Ok(Submitted {
+            query_id,
+            columns: plan.fields.clone(),
+            rows,
+            warnings: plan.warnings.clone(),
+        })
+    }
+
+    async fn fetch(&self, query_id: &str, context: &SourceContext) -> Result<BatchStream> {
+        let (session, reply) = match self.kept.take(query_id) {
+            Some(kept) => kept,
+            None => (self.session(context), None),
+        };
+        let reply = match reply {
+            Some(reply) => reply,
+            None => statement::result(&session, query_id).await?,
+        };
+        let plan = declared(&reply, context)?;
+        result::stream(session, query_id.to_owned(), plan, reply, self.options).await
+    }
+
+    async fn abort(&self, query_id: &str) -> Result<()> {
+        let session = self.kept.forget(query_id);
+        let session = session.unwrap_or_else(|| self.sessions.session(None, None));
+        statement::abort(&session, query_id).await
+    }
+
+    async fn resolve(&self, parts: &[SourcePart], context: &SourceContext) -> Result<ObjectName> {
+        if parts.len() == 3 {
+            return names::complete(parts, None, None);
+        }
+        let login = self.sessions.login();
+        let written = |place: &Option<String>, secret: &Option<String>| {
+            place.as_deref().or(secret.as_deref()).map(names::fold)
+        };
+        // What the context says needs no contact; the rest is what the session starts with.
+        if let (Some(database), Some(schema)) = (&context.database, &context.schema) {
+            return names::complete(
+                parts,
+                Some(names::fold(database)),
+                Some(names::fold(schema)),
+            );
+        }
+        let info = self.session(context).info().await?;
+        let database = info
+            .database_name
+            .or_else(|| written(&context.database, &login.database));
+        let schema = info
+            .schema_name
+            .or_else(|| written(&context.schema, &login.schema));
+        names::complete(parts, database, schema)
+    }
+}

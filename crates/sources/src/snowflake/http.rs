@@ -1,0 +1,293 @@
+//! Requests to Snowflake's HTTP interface: deadlines, repetition, envelopes.
+//!
+//! What a request means, and what a refusal of it means, is for the callers. Addresses are taken out
+//! of every error: the pre-signed ones are secrets.
+
+use std::time::Duration;
+
+use ducksync_core::error::{Error, Result};
+use reqwest::{
+    Client, Method, RequestBuilder, Response, StatusCode, Url, header, redirect::Policy,
+};
+use serde::de::{DeserializeOwned, IgnoredAny};
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::{
+    protocol::{Envelope, Token},
+    retry::{RetryPolicy, is_transient},
+    settings::is_loopback,
+};
+
+/// The longest silence within a reply; Snowflake holds a request for 45 s before it answers "pending".
+const SILENCE: Duration = Duration::from_secs(90);
+/// The longest wait for a connection.
+const CONNECT: Duration = Duration::from_secs(15);
+/// The largest reply; rows beyond the first few megabytes come in chunks.
+const LARGEST_REPLY: usize = 256 << 20;
+
+/// A connection pool to one account, and to the object store with its results.
+#[derive(Debug)]
+pub(super) struct Http {
+    api: Client,
+    objects: Client,
+    base: Url,
+    retry: RetryPolicy,
+}
+
+/// One request to the account.
+#[derive(Debug, Clone)]
+pub(super) struct Call {
+    pub(super) method: Method,
+    pub(super) path: String,
+    pub(super) query: Vec<(&'static str, String)>,
+    pub(super) body: Option<Value>,
+    /// Tries after the first, if not the usual.
+    pub(super) retries: Option<u32>,
+}
+
+impl Call {
+    pub(super) fn get(path: impl Into<String>) -> Self {
+        Self {
+            method: Method::GET,
+            path: path.into(),
+            query: Vec::new(),
+            body: None,
+            retries: None,
+        }
+    }
+
+    pub(super) fn post(path: impl Into<String>, body: Value) -> Self {
+        Self {
+            method: Method::POST,
+            body: Some(body),
+            ..Self::get(path)
+        }
+    }
+
+    pub(super) fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.query.push((name, value.into()));
+        self
+    }
+
+    pub(super) fn once(mut self) -> Self {
+        self.retries = Some(0);
+        self
+    }
+}
+
+/// What the account answered.
+#[derive(Debug)]
+pub(super) enum Answer<T> {
+    /// An envelope, of success or failure.
+    Envelope(Envelope<T>),
+    /// The token was not accepted.
+    Unauthorized,
+}
+
+/// Why a try failed.
+enum Failed {
+    /// It may be repeated; the status tells Snowflake why.
+    Passing(u16, Error),
+    Lasting(Error),
+}
+
+impl Http {
+    pub(super) fn new(base: Url, retry: RetryPolicy) -> Result<Self> {
+        let local = base.host_str().is_some_and(is_loopback);
+        let client = |compressed: bool| {
+            let mut builder = Client::builder()
+                .user_agent(concat!("DuckSync/", env!("CARGO_PKG_VERSION")))
+                .connect_timeout(CONNECT)
+                .read_timeout(SILENCE)
+                .gzip(compressed)
+                .https_only(base.scheme() == "https")
+                .redirect(Policy::none());
+            if local {
+                builder = builder.no_proxy();
+            }
+            builder.build().map_err(|error| {
+                Error::internal("could not set up the http client for snowflake").with_source(error)
+            })
+        };
+        Ok(Self {
+            api: client(true)?,
+            objects: client(false)?,
+            base,
+            retry,
+        })
+    }
+
+    pub(super) fn retry(&self) -> RetryPolicy {
+        self.retry
+    }
+
+    /// Sends a request, again where that is safe and may help. The request id stays the same, so a
+    /// statement runs once however often its request is sent.
+    pub(super) async fn send<T: DeserializeOwned>(
+        &self,
+        call: &Call,
+        token: Option<&Token>,
+    ) -> Result<Answer<T>> {
+        let started = chrono::Utc::now().timestamp_millis();
+        let retries = call.retries.unwrap_or(self.retry.retries);
+        let mut repetition = Vec::new();
+        for retry in 1.. {
+            let (reason, error) = match self.attempt(call, token, &repetition).await {
+                Ok(answer) => return Ok(answer),
+                Err(Failed::Lasting(error)) => return Err(error),
+                Err(Failed::Passing(reason, error)) => (reason, error),
+            };
+            if retry > retries {
+                return Err(error);
+            }
+            tracing::debug!(path = call.path, retry, %error, "repeating a request to snowflake");
+            repetition = vec![
+                ("clientStartTime", started.to_string()),
+                ("retryCount", retry.to_string()),
+                ("retryReason", reason.to_string()),
+            ];
+            self.retry.wait(retry).await;
+        }
+        Err(Error::internal("a request to snowflake was never sent"))
+    }
+
+    async fn attempt<T: DeserializeOwned>(
+        &self,
+        call: &Call,
+        token: Option<&Token>,
+        repetition: &[(&'static str, String)],
+    ) -> Result<Answer<T>, Failed> {
+        let request = self
+            .request(call, token, repetition)
+            .map_err(Failed::Lasting)?;
+        let response = request
+            .send()
+            .await
+            .map_err(|error| self.unreachable(error))?;
+        let status = response.status();
+        if status == StatusCode::UNAUTHORIZED {
+            return Ok(Answer::Unauthorized);
+        }
+        if !status.is_success() {
+            let host = self.host();
+            let error = Error::unavailable(format!("snowflake at {host} answered http {status}"))
+                .with_remedy("check that the account exists and that the service is up");
+            return Err(if is_transient(status) {
+                Failed::Passing(status.as_u16(), error)
+            } else {
+                Failed::Lasting(error)
+            });
+        }
+        let body = read_body(response, LARGEST_REPLY).await;
+        let body = body.map_err(|error| match error {
+            BodyError::Broken(error) => self.unreachable(error),
+            BodyError::TooLarge => Failed::Lasting(Error::resource_exhausted(
+                "a reply of snowflake is larger than 256 MiB",
+            )),
+        })?;
+        envelope(&body)
+            .map(Answer::Envelope)
+            .map_err(Failed::Lasting)
+    }
+
+    fn request(
+        &self,
+        call: &Call,
+        token: Option<&Token>,
+        repetition: &[(&'static str, String)],
+    ) -> Result<RequestBuilder> {
+        let url = self.base.join(&call.path).map_err(|error| {
+            Error::internal("a path of snowflake is not a path").with_source(error)
+        })?;
+        let mut request = self
+            .api
+            .request(call.method.clone(), url)
+            .header(header::ACCEPT, "application/snowflake")
+            .query(&call.query)
+            .query(&[("request_guid", Uuid::new_v4().to_string())])
+            .query(repetition);
+        if let Some(token) = token {
+            let value = format!("Snowflake Token=\"{}\"", token.0);
+            let mut value = header::HeaderValue::try_from(value)
+                .map_err(|_| Error::data_loss("snowflake issued an unusable token"))?;
+            value.set_sensitive(true);
+            request = request.header(header::AUTHORIZATION, value);
+        }
+        Ok(match &call.body {
+            Some(body) => request.json(body),
+            None => request,
+        })
+    }
+
+    /// Starts the download of a part of a result; the address itself carries the right to it.
+    pub(super) fn download(&self, address: &str) -> Result<RequestBuilder> {
+        let url = Url::parse(address)
+            .map_err(|_| Error::data_loss("snowflake named an unusable address of a result"))?;
+        if url.scheme() != "https" && url.scheme() != self.base.scheme() {
+            return Err(Error::data_loss(
+                "snowflake named an address of a result without https",
+            ));
+        }
+        Ok(self.objects.get(url))
+    }
+
+    fn unreachable(&self, error: reqwest::Error) -> Failed {
+        let what = if error.is_timeout() {
+            "did not answer in time"
+        } else {
+            "cannot be reached"
+        };
+        let error = Error::unavailable(format!("snowflake at {} {what}", self.host()))
+            .with_remedy("check the secret's account, host and port, and the network")
+            .with_source(error.without_url());
+        Failed::Passing(0, error)
+    }
+
+    fn host(&self) -> &str {
+        self.base.host_str().unwrap_or_default()
+    }
+}
+
+/// Why a body could not be read.
+pub(super) enum BodyError {
+    Broken(reqwest::Error),
+    TooLarge,
+}
+
+/// The whole body of a reply, unless it is larger than `most`.
+async fn read_body(mut response: Response, most: usize) -> Result<Vec<u8>, BodyError> {
+    let mut body = Vec::new();
+    while let Some(piece) = response.chunk().await.map_err(BodyError::Broken)? {
+        if body.len() + piece.len() > most {
+            return Err(BodyError::TooLarge);
+        }
+        body.extend_from_slice(&piece);
+    }
+    Ok(body)
+}
+
+/// Reads an envelope; the data of a refusal may have any form.
+fn envelope<T: DeserializeOwned>(body: &[u8]) -> Result<Envelope<T>> {
+    let broken = match serde_json::from_slice::<Envelope<T>>(body) {
+        Ok(envelope) => return Ok(envelope),
+        Err(error) => error,
+    };
+    match serde_json::from_slice::<Envelope<IgnoredAny>>(body) {
+        Ok(refusal) if !refusal.success => Ok(Envelope {
+            data: None,
+            code: refusal.code,
+            message: refusal.message,
+            success: false,
+        }),
+        // Only the place: the text around it may hold rows or tokens.
+        _ => Err(Error::data_loss(format!(
+            "a reply of snowflake is not what its protocol says (line {}, column {})",
+            broken.line(),
+            broken.column()
+        ))),
+    }
+}
+
+#[cfg(test)]
+mod tests;

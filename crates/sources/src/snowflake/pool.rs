@@ -1,0 +1,96 @@
+//! The open sessions of a source: one for each database and schema that statements run in.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::{http::Http, login::Login, session::Session};
+
+/// Sessions by the database and schema they were asked for, the last used last.
+#[derive(Debug)]
+pub(super) struct SessionPool {
+    http: Arc<Http>,
+    login: Arc<Login>,
+    most: usize,
+    open: Mutex<Vec<(Place, Arc<Session>)>>,
+}
+
+/// Database and schema, as written.
+type Place = (Option<String>, Option<String>);
+
+impl SessionPool {
+    pub(super) fn new(http: Arc<Http>, login: Login, most: usize) -> Self {
+        Self {
+            http,
+            login: Arc::new(login),
+            most,
+            open: Mutex::default(),
+        }
+    }
+
+    pub(super) fn login(&self) -> &Login {
+        &self.login
+    }
+
+    /// The session of a place; it logs in when it is first used.
+    ///
+    /// Beyond the maximum the session longest unused leaves the pool; it lives on until the statements
+    /// that hold it end, so the sessions at Snowflake are bounded by maximum plus running statements.
+    pub(super) fn session(&self, database: Option<&str>, schema: Option<&str>) -> Arc<Session> {
+        let place = (database.map(str::to_owned), schema.map(str::to_owned));
+        let mut open = self.lock();
+        let known = open.iter().position(|(known, _)| *known == place);
+        let session = match known.map(|at| open.remove(at)) {
+            Some((_, session)) if !session.has_moved() => session,
+            _ => {
+                let (http, login) = (self.http.clone(), self.login.clone());
+                Arc::new(Session::new(http, login, place.0.clone(), place.1.clone()))
+            }
+        };
+        if open.len() >= self.most {
+            open.remove(0);
+        }
+        open.push((place, session.clone()));
+        session
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<(Place, Arc<Session>)>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use reqwest::Url;
+
+    use super::*;
+    use crate::snowflake::{login::Credential, retry::RetryPolicy};
+
+    fn pool(most: usize) -> SessionPool {
+        let base = Url::parse("http://127.0.0.1:1/").unwrap();
+        let http = Arc::new(Http::new(base, RetryPolicy::quick()).unwrap());
+        let login = Login {
+            account: "a".into(),
+            user: "u".into(),
+            credential: Credential::password("p"),
+            database: None,
+            schema: None,
+            warehouse: None,
+            role: None,
+            chunk_size_mb: 16,
+        };
+        SessionPool::new(http, login, most)
+    }
+
+    #[test]
+    fn each_place_has_a_session_of_its_own_and_keeps_it() {
+        let pool = pool(2);
+        let first = pool.session(Some("A"), None);
+        assert!(Arc::ptr_eq(&first, &pool.session(Some("A"), None)));
+        assert!(!Arc::ptr_eq(&first, &pool.session(Some("B"), None)));
+        pool.session(Some("C"), None);
+        assert!(
+            !Arc::ptr_eq(&first, &pool.session(Some("A"), None)),
+            "the oldest left the pool"
+        );
+        assert_eq!(pool.lock().len(), 2);
+    }
+}

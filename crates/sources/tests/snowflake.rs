@@ -1,0 +1,18 @@
+//! The Snowflake source against a simulator of Snowflake's protocol.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[path = "snowflake/interop.rs"]
+mod interop;
+#[path = "snowflake/login.rs"]
+mod login;
+#[path = "snowflake/metadata.rs"]
+mod metadata;
+#[path = "snowflake/place.rs"]
+mod place;
+#[path = "snowflake/results.rs"]
+mod results;
+#[path = "snowflake/statements.rs"]
+mod statements;
+#[path = "snowflake/trouble.rs"]
+mod trouble;
