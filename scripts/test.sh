@@ -16,7 +16,7 @@ suite_rust() { scripts/with-postgres.sh cargo test --workspace --locked --no-fai
 suite_clients() { "$deps/venv/bin/pytest" tests; }
 suite_demo() { scripts/demo.sh --once; }
 suite_clippy() { cargo clippy --workspace --all-targets --locked -- -D warnings; }
-suite_docs() { RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --locked; }
+suite_docs() { RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --document-private-items --locked; }
 suite_compose() {
 	docker compose version >/dev/null 2>&1 || skip 'docker compose is not installed (that the file is YAML is among the clients)'
 	docker compose --file docker-compose.yml config --quiet

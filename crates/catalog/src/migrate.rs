@@ -2,7 +2,7 @@
 //!
 //! One transaction under the commit lock does everything, so that of several processes that start at
 //! once one migrates and the others find it done. What DuckLake's tables look like is
-//! [`crate::ducklake::create`]'s matter.
+//! `ducklake`'s matter.
 
 use ducksync_core::error::{Error, Result};
 

@@ -1,7 +1,7 @@
 //! One list of table changes serves caches, client statements, feeds and tests.
 //!
 //! A [`Publication`] is a list of changes with what must still be true for them; it is committed whole
-//! or not at all (G-4). [`apply`] says what a change makes of a version: the catalog's transaction and
+//! or not at all (G-4). [`apply()`] says what a change makes of a version: the catalog's transaction and
 //! a client's open transaction must agree with it.
 
 mod apply;

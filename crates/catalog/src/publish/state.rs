@@ -125,9 +125,8 @@ impl Try<'_> {
         checkpoint: Option<&Checkpoint>,
         run: RunId,
     ) -> DbResult<()> {
-        let changed = touched.moved || touched.before.as_ref() != Some(after);
-        if !changed {
-            return Ok(());
+        if touched.before.as_ref() == Some(after) {
+            return self.renew_head(touched, checkpoint).await;
         }
         let kept = touched.seq().map(|seq| seq.0).filter(|_| !touched.moved);
         let old = touched.head.as_ref();
@@ -159,6 +158,31 @@ impl Try<'_> {
             )
             .await?;
         Ok(())
+    }
+
+    /// Nothing was replaced by nothing: no row of the lake shows it, so the version keeps its name and
+    /// `seq` its place; only what was loaded is newer.
+    async fn renew_head(
+        &mut self,
+        touched: &Touched,
+        checkpoint: Option<&Checkpoint>,
+    ) -> DbResult<()> {
+        let Some(checkpoint) = checkpoint else {
+            return Ok(());
+        };
+        let claim = touched.basis.and_then(|basis| basis.claim);
+        self.tx
+            .execute(
+                sql(
+                    "UPDATE ducksync.heads SET claim_token = $1, definition_hash = $2 \
+                     WHERE dataset = $3",
+                )
+                .bind(claim.map(|claim| claim.0))
+                .bind(checkpoint.definition_hash.as_str())
+                .bind(touched.dataset.0),
+            )
+            .await
+            .map(drop)
     }
 
     /// A dropped table's checkpoint goes; so does its definition, unless a feed is defined.

@@ -51,6 +51,7 @@ on_each_engine!(
     g14_a_publish_reads_only_what_changed,
     o7_a_second_process,
     g4_a_publish_that_is_given_up_is_whole_or_nothing,
+    g4_nothing_replaced_by_nothing_is_the_same_version,
     g5_statistics_of_wide_tables_are_all_there,
 );
 
@@ -623,4 +624,27 @@ async fn g5_statistics_of_wide_tables_are_all_there(site: Site) {
         assert_eq!(found.stats[1400], staged.stats[1400]);
         assert_eq!((&found.stats[7].min, &found.stats[7].max), (&None, &None));
     }
+}
+
+/// `seq` moves only with rows or columns, and whoever reads what is new need not find more.
+async fn g4_nothing_replaced_by_nothing_is_the_same_version(site: Site) {
+    let catalog = site.open().await;
+    let dataset = create(&catalog, "t", 1).await;
+    let empty = || {
+        vec![TableChange::Replace {
+            dataset,
+            columns: None,
+            files: vec![],
+        }]
+    };
+    change(&catalog, dataset, empty()).await.unwrap();
+    let before = version(&catalog, dataset);
+    let published = change(&catalog, dataset, empty()).await.unwrap();
+    assert_eq!(catalog.current().snapshot, published.snapshot);
+    assert_eq!(version(&catalog, dataset), before);
+    assert_eq!(
+        catalog.at(before.snapshot).await.unwrap().versions[&dataset].run,
+        before.run
+    );
+    change(&catalog, dataset, empty()).await.unwrap();
 }

@@ -159,17 +159,7 @@ impl History {
             columns,
             files,
         };
-        let r = change(&self.catalog, dataset, vec![replace]).await;
-        if r.is_err() {
-            let v = self.version(name);
-            eprintln!("DEBUG seq {:?} snapshot {:?} lake {:?} files {:#?} head {:?}", v.seq, v.snapshot, self.catalog.current().snapshot, v.files.iter().map(|f| (&f.location, f.rows, &f.deletes)).collect::<Vec<_>>(), self.catalog.current().datasets[&dataset].head);
-            self.oracle.attach(&self.site.config).await;
-            for t in ["ducklake_data_file", "ducklake_delete_file", "ducklake_snapshot_changes", "ducklake_table"] {
-              let q = format!("SELECT columns(*)::varchar FROM __ducklake_metadata_lake.{}{t}", if self.site.config.url.starts_with("sqlite") {""} else {"ducklake."});
-              eprintln!("DEBUG {t} {:#?}", self.oracle.query(&q).await);
-            }
-        }
-        r.unwrap();
+        change(&self.catalog, dataset, vec![replace]).await.unwrap();
         self.tables.get_mut(name).unwrap().rows = rows;
     }
 
@@ -369,10 +359,7 @@ impl History {
             }
             _ => "CALL ducklake_merge_adjacent_files('lake')".to_owned(),
         };
-        eprintln!("DEBUG {foreign}");
         self.oracle.execute(&[foreign]).await.unwrap();
-        let snaps = self.oracle.query("SELECT snapshot_id, changes FROM ducklake_snapshots('lake') ORDER BY 1 DESC LIMIT 2").await.unwrap();
-        eprintln!("DEBUG {snaps:?}");
         let dataset = self.tables[name].dataset;
         let after = self.catalog.ask().await.unwrap();
         let seen = &before.versions[&dataset];
