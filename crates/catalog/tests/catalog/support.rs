@@ -99,9 +99,13 @@ impl Drop for TestDatabase {
                 .enable_all()
                 .build();
             runtime.unwrap().block_on(async {
-                if let Ok(mut admin) = sqlx::PgConnection::connect(&server).await {
-                    let _ = admin.execute(sqlx::AssertSqlSafe(drop)).await;
-                }
+                let drop = async {
+                    if let Ok(mut admin) = sqlx::PgConnection::connect(&server).await {
+                        let _ = admin.execute(sqlx::AssertSqlSafe(drop)).await;
+                    }
+                };
+                // Postgres may wait a minute for its own processes to let go; it does that alone.
+                let _ = tokio::time::timeout(Duration::from_secs(2), drop).await;
             });
         });
         let _ = dropped.join();
