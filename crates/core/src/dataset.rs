@@ -10,7 +10,7 @@ use crate::{
     id::{ClaimToken, DatasetId, RunId, Seq, SnapshotId},
     name::{Name, ObjectName, TableName},
     run::RunFailure,
-    source::{TypeOptions, VersionToken},
+    source::{TokenKind, TypeOptions, VersionToken},
     time::Instant,
 };
 
@@ -236,6 +236,30 @@ pub struct SourceState {
     /// Definition hash of each view among them, by the same names.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub view_definitions: BTreeMap<String, String>,
+    /// What the first stage of mode `two_stage` saw. It is no part of the hash: it proves nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_stage: Option<FirstStage>,
+}
+
+/// The signals of the first stage of `two_stage`, and since when they stand for sure ones (C-7).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FirstStage {
+    /// Which signal it is: the change token, or a fingerprint where that needs a warehouse.
+    pub kind: TokenKind,
+    /// One for each object, by the names of [`SourceState::tokens`].
+    pub signals: BTreeMap<String, Option<VersionToken>>,
+    /// When the second stage was last asked.
+    pub confirmed_at: Instant,
+}
+
+impl FirstStage {
+    /// Whether the signals are those of `earlier`, none of them NULL.
+    pub fn agrees_with(&self, earlier: &Self) -> bool {
+        self.kind == earlier.kind
+            && !self.signals.is_empty()
+            && self.signals.values().all(Option::is_some)
+            && self.signals == earlier.signals
+    }
 }
 
 impl SourceState {
@@ -250,8 +274,12 @@ impl SourceState {
 
     /// SHA-256 of the canonical JSON: `source_state_hash`.
     pub fn hash(&self) -> String {
+        let vouched = Self {
+            first_stage: None,
+            ..self.clone()
+        };
         hex(&Sha256::digest(
-            serde_json::to_vec(self).unwrap_or_default(),
+            serde_json::to_vec(&vouched).unwrap_or_default(),
         ))
     }
 }
@@ -280,7 +308,7 @@ mod tests {
                 .iter()
                 .map(|(k, v)| ((*k).to_owned(), v.map(VersionToken::new)))
                 .collect(),
-            view_definitions: BTreeMap::new(),
+            ..SourceState::default()
         }
     }
 

@@ -10,10 +10,7 @@ use ducksync_core::{
     time::Instant,
 };
 
-/// `instant` + `duration`; `None` where that is beyond the calendar, which means never.
-pub fn after(instant: Instant, duration: Duration) -> Option<Instant> {
-    instant.checked_add_signed(TimeDelta::from_std(duration).ok()?)
-}
+pub use ducksync_core::time::{after, back_off};
 
 /// The end of the TTL of a load whose reading began at `read_began` (C-6).
 pub fn expiry_of_load(cache: &QueryCache, read_began: Instant) -> Option<Instant> {
@@ -73,9 +70,26 @@ pub fn next_check(dataset: &Dataset, attempted: Option<Attempted>) -> Option<Ins
     after(attempted.ended_at, pause)
 }
 
-/// Whether the scheduler starts a run of `dataset` now.
-pub fn due(dataset: &Dataset, attempted: Option<Attempted>, now: Instant) -> bool {
-    next_check(dataset, attempted).is_some_and(|next| next <= now)
+/// A check that is due, or nearly.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Due {
+    /// When.
+    pub at: Instant,
+    /// Whether that is now or was before; else it may go along with another of its source.
+    pub is_over: bool,
+}
+
+/// The next check of `dataset`, if it is due at `now` or within a tenth of its interval. One that was
+/// tried early already waits for its time.
+pub fn due_soon(dataset: &Dataset, attempted: Option<Attempted>, now: Instant) -> Option<Due> {
+    let at = next_check(dataset, attempted)?;
+    if at <= now {
+        return Some(Due { at, is_over: true });
+    }
+    let every = dataset.query_cache()?.refresh_every?;
+    let from = at.checked_sub_signed(TimeDelta::from_std(every / 10).ok()?)?;
+    let tried = attempted.is_some_and(|attempted| attempted.ended_at >= from);
+    (from <= now && !tried).then_some(Due { at, is_over: false })
 }
 
 /// The interval less up to a tenth, so that many caches of one interval spread out. The same for the
@@ -87,12 +101,6 @@ fn shortened(every: Duration, dataset: DatasetId, proof: &Proof) -> Duration {
         (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
     });
     every.mul_f64(1.0 - 0.1 * (hash >> 11) as f64 / (1_u64 << 53) as f64)
-}
-
-/// The pause after the `failures`th failure in a row: `base`, doubling, at most `cap`.
-pub fn back_off(base: Duration, cap: Duration, failures: u32) -> Duration {
-    let doublings = failures.saturating_sub(1).min(31);
-    base.saturating_mul(1_u32 << doublings).min(cap)
 }
 
 /// A pause with jitter: between half of it and all of it, by `chance` in 0..1.

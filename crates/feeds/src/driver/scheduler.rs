@@ -1,19 +1,23 @@
 //! Starts runs of datasets whose `refresh_every` is over (C-13, G-10).
 //!
 //! Looks periodically, and at once when a definition changed or a run ended. It only ever has as many
-//! runs waiting as there are free workers: what is due beyond that is due at the next look too.
+//! runs waiting as may be at work: what is due beyond that is due at the next look too.
+//!
+//! The checks of one source go together: when one of its datasets is due, those that are nearly due
+//! come along, so that their questions travel in the same statements (C-9).
 
 use std::{
+    collections::HashSet,
     sync::{Arc, atomic::Ordering::Relaxed},
     time::Duration,
 };
 
-use ducksync_core::{dataset::Dataset, run::RunTrigger, time::Instant};
+use ducksync_core::{dataset::Dataset, run::RunTrigger};
 
 use super::Inner;
 use crate::{
     decide::Wanted,
-    due::next_check,
+    due::{Due, due_soon},
     runs::flight::{Demand, Interest},
 };
 
@@ -38,30 +42,33 @@ fn look(feeds: &Arc<Inner>) {
     let lake = feeds.services.versions.current();
     let now = feeds.services.clock.now();
     feeds.forget_attempts(|id| lake.datasets.contains_key(id));
-    let mut due: Vec<(Instant, &Arc<Dataset>)> = lake
-        .datasets
-        .values()
-        .filter_map(|dataset| {
-            Some((
-                next_check(dataset, feeds.last_attempt(dataset.id))?,
-                dataset,
-            ))
-        })
-        .filter(|(next, dataset)| *next <= now && !feeds.flights.has(dataset.id))
+    let mut soon: Vec<(Due, String, &Arc<Dataset>)> = Vec::new();
+    for dataset in lake.datasets.values() {
+        let Some(cache) = dataset.query_cache() else {
+            continue;
+        };
+        let due = due_soon(dataset, feeds.last_attempt(dataset.id), now);
+        if let Some(due) = due.filter(|_| !feeds.flights.has(dataset.id)) {
+            soon.push((due, cache.source.folded(), dataset));
+        }
+    }
+    let due: HashSet<String> = soon
+        .iter()
+        .filter(|(due, ..)| due.is_over)
+        .map(|(_, source, _)| source.clone())
         .collect();
-    feeds.counters.due.store(due.len() as u64, Relaxed);
-    due.sort_by_key(|(next, dataset)| (*next, dataset.id));
-    let admitted = due.into_iter().map(|(_, dataset)| dataset);
-    admitted
-        .filter(|dataset| source_admits(feeds, dataset, now))
-        .take(feeds.workers.available_permits())
+    let over = soon.iter().filter(|(due, ..)| due.is_over).count();
+    feeds.counters.due.store(over as u64, Relaxed);
+    soon.retain(|(_, source, _)| due.contains(source));
+    soon.sort_by_key(|(due, _, dataset)| (due.at, dataset.id));
+    soon.into_iter()
+        .map(|(_, _, dataset)| dataset)
+        .filter(|dataset| {
+            let cache = dataset.query_cache();
+            cache.is_some_and(|cache| feeds.services.breakers.admits(&cache.source, now))
+        })
+        .take(feeds.checks.available_permits())
         .for_each(|dataset| start(feeds, dataset));
-}
-
-fn source_admits(feeds: &Inner, dataset: &Dataset, now: Instant) -> bool {
-    dataset
-        .query_cache()
-        .is_some_and(|cache| feeds.breakers.admits(&cache.source, now))
 }
 
 fn start(feeds: &Arc<Inner>, dataset: &Dataset) {
@@ -73,8 +80,8 @@ fn start(feeds: &Arc<Inner>, dataset: &Dataset) {
     let demand = Demand {
         trigger,
         wanted: Wanted {
-            force: false,
             check: true,
+            ..Wanted::default()
         },
         read_after: None,
     };

@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use ducksync_core::{
+    breaker::Breakers,
     dataset::{InvalidationMode, QueryCache, RefreshMethod, TtlAction},
     id::{DatasetId, OwnerId},
     name::Name,
@@ -103,6 +104,7 @@ impl Bench {
             force: false,
             join_running: false,
             check: true,
+            prove: false,
         }
     }
 
@@ -120,6 +122,7 @@ impl Bench {
             trigger: RunTrigger::Read,
             join_running: true,
             check: false,
+            prove: false,
             ..self.request()
         }
     }
@@ -178,6 +181,10 @@ fn process(
         stager: Arc::new(storage.clone()),
         files: Arc::new(storage.clone()),
         clock: Arc::new(WorldClock(world.clone())) as Arc<dyn Clock>,
+        breakers: Arc::new(Breakers::new(
+            Duration::from_secs(5),
+            Duration::from_secs(600),
+        )),
     };
     (Arc::new(Feeds::start(config, services)), owner)
 }

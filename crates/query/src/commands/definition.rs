@@ -6,7 +6,7 @@ use ducksync_core::{
     Error, ErrorKind, Result,
     dataset::{InvalidationMode, QueryCache},
     name::{Name, ObjectName},
-    source::{Source, SourceContext, SourceDescription, SourcePart, TypeOptions},
+    source::{Aspect, Source, SourceContext, SourceDescription, SourcePart, TypeOptions},
 };
 
 use crate::{Query, source_sql};
@@ -28,6 +28,10 @@ impl Query {
     ) -> Result<Checked> {
         let query = source_sql::cache_query(&cache.query)?;
         self.check_modes(cache)?;
+        if let Some(secret) = &cache.metadata_secret {
+            // One that is missing would fail the first check; it fails here instead.
+            self.parts.secrets.secret(secret).await?;
+        }
         if let (Some(function), None, true) = (
             source_sql::unstable(&query),
             cache.ttl,
@@ -50,16 +54,15 @@ impl Query {
             types: cache.types.clone(),
             ..SourceContext::default()
         };
-        let described =
-            source
-                .describe(&cache.query, &context)
-                .await
-                .map_err(|error| match error.kind() {
-                    ErrorKind::InvalidArgument | ErrorKind::NotFound => {
-                        Error::invalid(format!("source_query is rejected: {}", error.message()))
-                    }
-                    _ => error,
-                })?;
+        let described = source
+            .describe(&cache.query, &context, Aspect::Everything)
+            .await
+            .map_err(|error| match error.kind() {
+                ErrorKind::InvalidArgument | ErrorKind::NotFound => {
+                    Error::invalid(format!("source_query is rejected: {}", error.message()))
+                }
+                _ => error,
+            })?;
         distinct_columns(&described)?;
         let named_tables = named_tables(source.as_ref(), &query, &described, &context).await?;
         // Where the plan names tables, it has looked through the views that the text names.
@@ -86,10 +89,6 @@ impl Query {
                         .with_remedy("name a secret whose login has no warehouse"),
                 );
             }
-            return Err(
-                Error::unimplemented("invalidation_mode two_stage is not offered yet")
-                    .with_remedy("use auto or change_token"),
-            );
         }
         if mode == Mode::TtlOnly && cache.ttl.is_none() {
             return Err(Error::invalid(
@@ -132,7 +131,7 @@ async fn named_tables(
 
 async fn exists(source: &dyn Source, object: &ObjectName, context: &SourceContext) -> Result<bool> {
     let sql = format!("SELECT * FROM {}", object.quoted());
-    match source.describe(&sql, context).await {
+    match source.describe(&sql, context, Aspect::Columns).await {
         Ok(_) => Ok(true),
         Err(error) => match error.kind() {
             ErrorKind::NotFound | ErrorKind::InvalidArgument => Ok(false),
