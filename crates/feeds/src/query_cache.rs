@@ -2,8 +2,10 @@
 //!
 //! [`prepare`] does everything up to the publish, in the order that makes it safe: T, then tokens,
 //! then one source statement, then (its place recorded first) new files. It changes nothing that
-//! anybody can see, may be dropped at any moment, and never publishes itself.
+//! anybody can see, may be dropped at any moment, and never publishes itself. Where only some rows
+//! changed, `changes` loads those; else `load` loads the whole.
 
+mod changes;
 mod load;
 
 use std::{sync::Arc, time::Duration};
@@ -101,7 +103,11 @@ pub(crate) async fn prepare(a_try: &Try<'_>, cache: &QueryCache) -> Result<Prepa
         (Decision::Skip(_), _) | (_, Reading::Hint) => return Ok(Prepared::WithinTtl),
     };
     a_try.place.take().await?;
-    let load = load::load(a_try, cache, &source, reason, now).await?;
+    let mut now = now;
+    let load = match changes::load(a_try, cache, &source, reason, &mut now).await? {
+        Some(load) => load,
+        None => load::load(a_try, cache, &source, reason, now).await?,
+    };
     Ok(Prepared::Load(Box::new(load)))
 }
 
@@ -195,8 +201,14 @@ pub(crate) async fn would_load(
 
 fn proof(a_try: &Try<'_>, cache: &QueryCache, check: Check, tokens: SourceState) -> Proof {
     let earlier = a_try.dataset.proof.as_ref();
+    let loaded = earlier.map(|proof| &proof.tokens);
     Proof {
-        tokens,
+        // The data is the last load's still.
+        tokens: SourceState {
+            read_by: loaded.and_then(|loaded| loaded.read_by.clone()),
+            no_changes_until: loaded.and_then(|loaded| loaded.no_changes_until),
+            ..tokens
+        },
         data_timestamp: a_try.at,
         checked_at: a_try.at,
         expires_at: expiry_of_check(cache, earlier, check == Check::Expired, a_try.at),

@@ -3,21 +3,20 @@
 //! Looks periodically, and at once when a definition changed or a run ended. It only ever has as many
 //! runs waiting as may be at work: what is due beyond that is due at the next look too.
 //!
-//! The checks of one source go together: when one of its datasets is due, those that are nearly due
-//! come along, so that their questions travel in the same statements (C-9).
+//! The checks of one source fall due at the same moments ([`crate::due`]), so that their questions travel
+//! in the same statements (C-9).
 
 use std::{
-    collections::HashSet,
     sync::{Arc, atomic::Ordering::Relaxed},
     time::Duration,
 };
 
-use ducksync_core::{dataset::Dataset, run::RunTrigger};
+use ducksync_core::{dataset::Dataset, run::RunTrigger, time::Instant};
 
 use super::Inner;
 use crate::{
     decide::Wanted,
-    due::{Due, due_soon},
+    due::next_check,
     runs::flight::{Demand, Interest},
 };
 
@@ -42,33 +41,29 @@ fn look(feeds: &Arc<Inner>) {
     let lake = feeds.services.versions.current();
     let now = feeds.services.clock.now();
     feeds.forget_attempts(|id| lake.datasets.contains_key(id));
-    let mut soon: Vec<(Due, String, &Arc<Dataset>)> = Vec::new();
-    for dataset in lake.datasets.values() {
-        let Some(cache) = dataset.query_cache() else {
-            continue;
-        };
-        let due = due_soon(dataset, feeds.last_attempt(dataset.id), now);
-        if let Some(due) = due.filter(|_| !feeds.flights.has(dataset.id)) {
-            soon.push((due, cache.source.folded(), dataset));
-        }
-    }
-    let due: HashSet<String> = soon
-        .iter()
-        .filter(|(due, ..)| due.is_over)
-        .map(|(_, source, _)| source.clone())
-        .collect();
-    let over = soon.iter().filter(|(due, ..)| due.is_over).count();
-    feeds.counters.due.store(over as u64, Relaxed);
-    soon.retain(|(_, source, _)| due.contains(source));
-    soon.sort_by_key(|(due, _, dataset)| (due.at, dataset.id));
-    soon.into_iter()
-        .map(|(_, _, dataset)| dataset)
-        .filter(|dataset| {
-            let cache = dataset.query_cache();
-            cache.is_some_and(|cache| feeds.services.breakers.admits(&cache.source, now))
+    let mut due: Vec<(Instant, &Arc<Dataset>)> = lake
+        .datasets
+        .values()
+        .filter_map(|dataset| {
+            let next = next_check(dataset, feeds.last_attempt(dataset.id))?;
+            Some((next, dataset))
         })
+        .filter(|(next, dataset)| *next <= now && !feeds.flights.has(dataset.id))
+        .collect();
+    feeds.counters.due.store(due.len() as u64, Relaxed);
+    due.sort_by_key(|(next, dataset)| (*next, dataset.id));
+    due.into_iter()
+        .map(|(_, dataset)| dataset)
+        .filter(|dataset| source_admits(feeds, dataset, now))
         .take(feeds.checks.available_permits())
         .for_each(|dataset| start(feeds, dataset));
+}
+
+fn source_admits(feeds: &Inner, dataset: &Dataset, now: Instant) -> bool {
+    let breakers = &feeds.services.breakers;
+    dataset
+        .query_cache()
+        .is_some_and(|cache| breakers.admits(&cache.source, now))
 }
 
 fn start(feeds: &Arc<Inner>, dataset: &Dataset) {

@@ -4,18 +4,20 @@ use std::time::Duration;
 
 use ducksync_core::{
     Error, ErrorKind, Result,
-    dataset::{InvalidationMode, QueryCache},
+    dataset::{ChangeQuery, InvalidationMode, QueryCache, RefreshMethod},
     name::{Name, ObjectName},
     source::{Aspect, Source, SourceContext, SourceDescription, SourcePart, TypeOptions},
 };
 
-use crate::{Query, source_sql};
+use crate::{Query, change_query::change_query, source_sql};
 
 /// A definition that passed its checks, with what the user should know.
 pub(super) struct Checked {
     pub(super) warnings: Vec<String>,
     /// What the query's text names (C-10).
     pub(super) named_tables: Vec<ObjectName>,
+    /// How the changes of its rows are asked for (C-11).
+    pub(super) changes: Option<ChangeQuery>,
 }
 
 impl Query {
@@ -43,10 +45,10 @@ impl Query {
             .with_remedy("give ttl_seconds, or use invalidation_mode ttl_only"));
         }
         if !validate {
-            let (warnings, named_tables) = (Vec::new(), Vec::new());
             return Ok(Checked {
-                warnings,
-                named_tables,
+                warnings: Vec::new(),
+                named_tables: Vec::new(),
+                changes: changes(cache, &query, None)?,
             });
         }
         let source = self.parts.sources.source(&cache.source).await?;
@@ -76,6 +78,7 @@ impl Query {
         Ok(Checked {
             warnings,
             named_tables,
+            changes: changes(cache, &query, Some(&described.objects))?,
         })
     }
 
@@ -95,13 +98,43 @@ impl Query {
                 "invalidation_mode ttl_only needs ttl_seconds",
             ));
         }
-        if cache.refresh_method == ducksync_core::dataset::RefreshMethod::Changes {
-            return Err(
-                Error::unimplemented("refresh_method changes is not offered yet")
-                    .with_remedy("use auto or full"),
-            );
-        }
         Ok(())
+    }
+}
+
+/// How the changes of the cache's rows are asked for, if that is wanted and possible; `planned` are the
+/// objects of the source's plan, by which a view is told from a table.
+fn changes(
+    cache: &QueryCache,
+    query: &sqlparser::ast::Query,
+    planned: Option<&[ObjectName]>,
+) -> Result<Option<ChangeQuery>> {
+    let refused = |why: &str| {
+        Error::invalid(format!(
+            "refresh_method changes cannot serve source_query: {why}"
+        ))
+        .with_remedy("use auto or full, or SELECT columns of one table with a filter")
+    };
+    if cache.refresh_method == RefreshMethod::Full {
+        return Ok(None);
+    }
+    let wanted = cache.refresh_method == RefreshMethod::Changes;
+    let found = change_query(&cache.query, query).and_then(|found| {
+        let last = source_sql::relations(query);
+        let name = last
+            .first()
+            .and_then(|parts| parts.last())
+            .map(|(name, _)| name);
+        match (planned, name) {
+            (Some([table]), Some(name)) if table.name.eq_ignore_ascii_case(name) => Ok(found),
+            (None, Some(_)) => Ok(found),
+            _ => Err("it does not read one table, but what a view makes of it"),
+        }
+    });
+    match found {
+        Ok(found) => Ok(Some(found)),
+        Err(why) if wanted => Err(refused(why)),
+        Err(_) => Ok(None),
     }
 }
 
