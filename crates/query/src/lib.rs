@@ -32,6 +32,7 @@ mod transactions;
 mod tree;
 mod write;
 
+pub use passthrough::SharingCounts;
 pub use query::{Query, QueryConfig, QueryParts};
 pub use session::{Session, SessionKey, Sessions};
 pub use statement::{

@@ -25,7 +25,7 @@ use crate::{
     bind::VersionRef,
     hint,
     parsed::{self, Foreign, Parsed, ParsedQuery},
-    passthrough::{InFlight, Unread},
+    passthrough::{InFlight, SharingCounts, Unread},
     read::{Plan, Planner, Purpose},
     running::Running,
     seal::Sealer,
@@ -149,6 +149,11 @@ impl Query {
     /// All sessions of this process.
     pub fn sessions(&self) -> &Sessions {
         &self.sessions
+    }
+
+    /// How many statements wait for sources, and shared another's.
+    pub fn sharing(&self) -> Arc<SharingCounts> {
+        self.in_flight.counts()
     }
 
     /// The lake's name: the catalog that clients see.
