@@ -27,12 +27,15 @@ esac
 has_postgres() { have postgres || compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null; }
 has_venv() { python3 -c 'import ensurepip, venv' >/dev/null 2>&1; }
 
+have_pooler() { have pgbouncer || [ -x /usr/sbin/pgbouncer ]; }
+
 missing_packages() {
 	have cc || echo build-essential
 	have npm || echo nodejs npm
 	has_venv || echo python3 python3-venv
 	has_postgres || echo postgresql
 	have strace || echo strace
+	have_pooler || echo pgbouncer
 }
 
 as_root() {
@@ -52,6 +55,20 @@ no_main_cluster() {
 	echo 'create_main_cluster = false' | as_root tee /etc/postgresql-common/createcluster.conf >/dev/null
 }
 
+# A package's own service is not started: tests start what they need where they need it.
+without_services() {
+	local policy=/usr/sbin/policy-rc.d code=0
+	if [ -e "$policy" ]; then
+		"$@"
+		return
+	fi
+	printf '#!/bin/sh\nexit 101\n' | as_root tee "$policy" >/dev/null
+	as_root chmod +x "$policy"
+	"$@" || code=$?
+	as_root rm -f "$policy"
+	return "$code"
+}
+
 install_packages() {
 	say "system packages: $*"
 	have apt-get || die "no apt-get here; install what these Debian packages bring: $*"
@@ -59,7 +76,8 @@ install_packages() {
 		die "packages are missing and there is no sudo; run as root: apt-get update && apt-get install --yes $*"
 	has_postgres || no_main_cluster
 	as_root apt-get update --quiet=2
-	as_root env DEBIAN_FRONTEND=noninteractive apt-get install --quiet=2 --yes --no-install-recommends "$@"
+	without_services as_root env DEBIAN_FRONTEND=noninteractive \
+		apt-get install --quiet=2 --yes --no-install-recommends "$@"
 }
 
 # PostgreSQL refuses to run as root, so root's test clusters belong to this user.

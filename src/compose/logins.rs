@@ -62,7 +62,10 @@ async fn put(
         return Ok(());
     }
     let hash = hash_password(&user.password).await?;
-    store.put_user(&user.name, &hash, &user.roles).await
+    store
+        .put_user(&user.name, &hash, &user.roles, false)
+        .await
+        .map(drop)
 }
 
 fn without_users(listen: &Listen) -> Error {

@@ -59,6 +59,19 @@ pub(crate) fn create(path: &Path, what: &str, content: &str) -> Result<bool> {
     }
 }
 
+/// Removes a private file; one that is not there is removed.
+///
+/// # Errors
+/// `Unavailable` if it cannot be removed.
+pub(crate) fn remove(path: &Path, what: &str) -> Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(failed("removing", path, what, error))
+        }
+        _ => Ok(()),
+    }
+}
+
 fn write(path: &Path, content: &[u8]) -> io::Result<()> {
     let mut options = fs::OpenOptions::new();
     options.write(true).create_new(true);

@@ -104,6 +104,12 @@ impl Publisher for Catalog {
         };
         self.commit(&work).await
     }
+
+    async fn settle(&self) -> Result<()> {
+        let mut tx = self.db.begin().await?;
+        lock::take(&mut tx).await?;
+        Ok(tx.rollback().await?)
+    }
 }
 
 impl Catalog {

@@ -177,13 +177,15 @@ pub trait GrantStore: Send + Sync {
     /// The password hash of that login (PHC text); `None` if there is none.
     async fn password_hash(&self, name: &str) -> Result<Option<SecretText>>;
 
-    /// Makes or replaces a login.
+    /// Makes or replaces a login; with `only_first` it is made only while there is none at all, which
+    /// is decided in the same transaction. Whether it was.
     async fn put_user(
         &self,
         name: &str,
         password_hash: &SecretText,
         roles: &[String],
-    ) -> Result<()>;
+        only_first: bool,
+    ) -> Result<bool>;
 
     /// Grants to a login or role.
     async fn grant(&self, to: &str, grant: &Grant) -> Result<()>;

@@ -65,6 +65,13 @@ pub trait Publisher: Send + Sync {
     /// `AlreadyExists`, `NotFound` for names; `Unavailable` if the outcome cannot be learned or the
     /// catalog is down: the run's files must then stay.
     async fn publish(&self, publication: Publication) -> Result<Published>;
+
+    /// Waits until every commit that was under way has ended, of any process: what is asked of the
+    /// catalog afterwards shows it, and what was recorded before is seen by every later commit.
+    ///
+    /// # Errors
+    /// `Unavailable` if the catalog does not answer in time.
+    async fn settle(&self) -> Result<()>;
 }
 
 /// What moves of a dataset's state without a publish.

@@ -22,6 +22,8 @@ pub(crate) struct Transaction {
     state: Mutex<State>,
     /// Statements that write take turns: each sees what the one before it wrote.
     pub(crate) writing: tokio::sync::Mutex<()>,
+    /// Whether a client opened it and ends it: what it has done cannot be evaluated again.
+    pub(crate) explicit: bool,
 }
 
 #[derive(Default)]
@@ -48,12 +50,21 @@ pub(crate) struct Work {
 }
 
 impl Transaction {
-    /// A transaction that has touched nothing.
-    pub(crate) fn new() -> Self {
+    /// The transaction of one autocommit statement.
+    pub(crate) fn of_statement() -> Self {
         Self {
             run: RunId::generate(),
             state: Mutex::default(),
             writing: tokio::sync::Mutex::new(()),
+            explicit: false,
+        }
+    }
+
+    /// A transaction that a client opens; it has touched nothing.
+    pub(crate) fn explicit() -> Self {
+        Self {
+            explicit: true,
+            ..Self::of_statement()
         }
     }
 
@@ -138,15 +149,26 @@ impl Transaction {
         Ok(())
     }
 
+    /// Whether it writes that table, or is about to.
+    pub(crate) fn writes(&self, dataset: DatasetId) -> bool {
+        self.state().tables.contains_key(&dataset)
+    }
+
+    /// Begins to write a table from `version`, whose rows are those of the transaction's snapshot.
+    pub(crate) fn write_from(&self, version: Arc<Version>) {
+        let (before, after) = (Some(version.clone()), Some(version.clone()));
+        let table = Table { before, after };
+        self.state().tables.insert(version.dataset, table);
+    }
+
     /// Whether that version is one that only this transaction sees.
     pub(crate) fn owns(&self, version: &Version) -> bool {
+        let named = |known: &Option<Arc<Version>>| {
+            known.as_ref().is_some_and(|known| known.run == version.run)
+        };
         let state = self.state();
-        state.tables.get(&version.dataset).is_some_and(|table| {
-            table
-                .after
-                .as_ref()
-                .is_some_and(|after| after.run == version.run)
-        })
+        let table = state.tables.get(&version.dataset);
+        table.is_some_and(|table| named(&table.after) && !named(&table.before))
     }
 
     /// The next number for file names, and whether `prefix` is new to this transaction.
@@ -169,9 +191,14 @@ impl Transaction {
     /// move meanwhile (G-5), which the publisher decides by the kind of the changes.
     pub(crate) fn work(&self) -> Work {
         let state = self.state();
+        let changed = |dataset: &DatasetId| {
+            let mut changes = state.changes.iter();
+            changes.any(|change| change.dataset() == Some(*dataset))
+        };
         let basis = state
             .tables
             .iter()
+            .filter(|(dataset, _)| changed(dataset))
             .map(|(dataset, table)| Basis {
                 dataset: *dataset,
                 seq: table.before.as_ref().map(|before| before.seq),

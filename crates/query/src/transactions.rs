@@ -20,7 +20,7 @@ impl Query {
     /// None today.
     pub async fn begin(&self, session: &Arc<Session>) -> Result<TransactionId> {
         let id = TransactionId(Uuid::new_v4());
-        session.add_transaction(id, Arc::new(Transaction::new()));
+        session.add_transaction(id, Arc::new(Transaction::explicit()));
         Ok(id)
     }
 

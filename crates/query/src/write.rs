@@ -63,7 +63,7 @@ impl Query {
         sql: &str,
         transaction: Option<Arc<Transaction>>,
     ) -> Result<Prepared> {
-        let transaction = transaction.unwrap_or_else(|| Arc::new(Transaction::new()));
+        let transaction = transaction.unwrap_or_else(|| Arc::new(Transaction::of_statement()));
         let writer = self
             .writer(session, &transaction, None, Purpose::Describe)
             .await?;
@@ -104,7 +104,7 @@ impl Query {
         let mut tries = 0;
         loop {
             tries += 1;
-            let transaction = Arc::new(Transaction::new());
+            let transaction = Arc::new(Transaction::of_statement());
             let gone = GiveUp::unless_disarmed(self, &transaction);
             let ran = self.run_rows(session, &transaction, request).await;
             gone.disarm();
@@ -235,6 +235,33 @@ impl Writer<'_> {
             )));
         }
         Ok(version)
+    }
+
+    /// The plain table whose rows a statement changes.
+    ///
+    /// An autocommit statement whose files were merged meanwhile is evaluated again. An explicit
+    /// transaction cannot be, so before its first change of a table it records its place there, which
+    /// keeps merges away, and takes the files as they are then: of the same rows as its snapshot's
+    /// unless somebody changed them, which its commit will find (G-5, V-18).
+    async fn table_to_write(&self, parts: &[String]) -> Result<Arc<Version>> {
+        let version = self.plain_table(parts)?;
+        let settled = !self.transaction.explicit || self.transaction.writes(version.dataset);
+        if self.describing() || settled {
+            return Ok(version);
+        }
+        self.request(&version).await?;
+        self.query.parts.publisher.settle().await?;
+        let lake = self.query.parts.versions.ask().await?;
+        let same_rows = |newest: &&Arc<Version>| newest.seq == version.seq;
+        let from = match lake.versions.get(&version.dataset).filter(same_rows) {
+            Some(newest) => Arc::new(Version {
+                name: version.name.clone(),
+                ..Version::clone(newest)
+            }),
+            None => version,
+        };
+        self.transaction.write_from(from.clone());
+        Ok(from)
     }
 
     /// The engine's form of a query over the lake, in this transaction; `places_at` is where the

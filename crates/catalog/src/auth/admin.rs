@@ -37,21 +37,28 @@ pub async fn ensure_admin(
     if store.has_users().await? {
         return Ok(None);
     }
-    let password = first_password(password_file)?;
+    let (password, made_here) = first_password(password_file)?;
     let grant = Grant {
         privilege: Privilege::Admin,
         target: GrantTarget::Server,
     };
     store.grant("admin", &grant).await?;
     let hash = hash_password(&password).await?;
-    store.put_user("admin", &hash, &[]).await?;
-    Ok(Some(NewAdmin { password }))
+    if store.put_user("admin", &hash, &[], true).await? {
+        return Ok(Some(NewAdmin { password }));
+    }
+    // Another server was first: a password made here opens nothing.
+    if made_here {
+        private_file::remove(password_file, WHAT)?;
+    }
+    Ok(None)
 }
 
-fn first_password(path: &Path) -> Result<SecretText> {
+/// The password to begin with, and whether its file was made just now.
+fn first_password(path: &Path) -> Result<(SecretText, bool)> {
     let fresh = URL_SAFE_NO_PAD.encode(random::<18>()?);
     if private_file::create(path, WHAT, &format!("{fresh}\n"))? {
-        return Ok(SecretText::new(fresh));
+        return Ok((SecretText::new(fresh), true));
     }
     let kept = private_file::read(path, WHAT)?.unwrap_or_default();
     match kept.trim() {
@@ -60,6 +67,6 @@ fn first_password(path: &Path) -> Result<SecretText> {
             path.display()
         ))
         .with_remedy("remove it and start again")),
-        kept => Ok(SecretText::new(kept)),
+        kept => Ok((SecretText::new(kept), false)),
     }
 }

@@ -50,7 +50,7 @@ fn replica(place: &Place, catalog: &Arc<Catalog>, clock: &Arc<HandClock>) -> Cat
 
 async fn put(catalog: &Catalog, user: &str, password: &str) {
     let hash = hash_password(&SecretText::new(password)).await.unwrap();
-    catalog.put_user(user, &hash, &[]).await.unwrap();
+    catalog.put_user(user, &hash, &[], false).await.unwrap();
 }
 
 fn basic(user: &str, password: &str) -> Credentials {
@@ -233,6 +233,25 @@ async fn v19_the_first_start_makes_an_admin_with_a_private_password_file() {
             .unwrap();
         assert!(admin.is_admin());
         assert!(ensure_admin(&*catalog, &path).await.unwrap().is_none());
+        place
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn v19_of_two_first_starts_at_once_one_makes_the_admin() {
+    on_each_engine(|place| async {
+        let (catalog, clock) = (place.open().await, HandClock::new());
+        let files = ["one.password", "other.password"].map(|name| place.home().join(name));
+        let starts = files.each_ref().map(|file| ensure_admin(&*catalog, file));
+        let [one, other] = starts;
+        let (one, other) = tokio::join!(one, other);
+        let (one, other) = (one.unwrap(), other.unwrap());
+        assert_ne!(one.is_some(), other.is_some(), "exactly one makes it");
+        assert_eq!(files.each_ref().map(|file| file.exists()), [one.is_some(), other.is_some()]);
+        let made = one.or(other).unwrap();
+        let door = replica(&place, &catalog, &clock);
+        assert!(login(&door, &basic("admin", made.password.expose())).await.is_ok());
         place
     })
     .await;

@@ -10,7 +10,7 @@ use ducksync_core::{
 
 use super::{
     Stop, Work,
-    basis::{check_claim, check_head, standings},
+    basis::{check_claim, check_head, check_merges, standings},
     lock,
     names::Names,
     state,
@@ -59,6 +59,7 @@ impl Catalog {
                 check_head(touched, publication)?;
                 check_claim(work_try.tx, touched, publication.run, self.owner).await?;
             }
+            check_merges(&mut work_try, publication).await?;
         }
         work_try.change(&publication.changes).await?;
         state::write(&mut work_try, publication, self.owner).await?;

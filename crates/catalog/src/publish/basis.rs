@@ -6,10 +6,15 @@ use ducksync_core::{
     change::{Basis, Publication, TableChange},
     error::{Error, Result},
     id::{ClaimToken, DatasetId, OwnerId, RunId, Seq, SnapshotId},
+    run::{RunStatus, RunTrigger},
 };
 use uuid::Uuid;
 
-use super::{Stop, foreign::ForeignChange, work::Touched};
+use super::{
+    Stop,
+    foreign::ForeignChange,
+    work::{Touched, Try},
+};
 use crate::db::{DbResult, Engine, Row, Tx, sql};
 
 /// A row of `heads`.
@@ -162,6 +167,42 @@ pub(super) async fn check_claim(
         Some(_) => Ok(()),
         None => Err(Stop::Failed(lost_claim_token(touched.dataset, token))),
     }
+}
+
+/// Merging never aborts anybody (G-5): it ends files, so it waits while a client's statement or
+/// transaction that may name them is under way. Those record their place in the table's directory
+/// before they bind its files, and let the commits under way end in between ([`Publisher::settle`]), so
+/// either they are seen here, under the lock, or they see what this commits.
+///
+/// [`Publisher::settle`]: ducksync_core::catalog::Publisher::settle
+pub(super) async fn check_merges(
+    work: &mut Try<'_>,
+    publication: &Publication,
+) -> Result<(), Stop> {
+    for change in &publication.changes {
+        let TableChange::Merge { dataset, .. } = change else {
+            continue;
+        };
+        let table = work.tables.get(dataset).and_then(|t| t.before.as_ref());
+        let Some(directory) = table.map(|before| before.directory.clone()) else {
+            continue;
+        };
+        let writing = sql(
+            "SELECT r.id FROM ducksync.staging s JOIN ducksync.runs r ON r.id = s.run_id \
+             WHERE r.status = $1 AND r.trigger = $2 AND r.id <> $3 \
+             AND substr(s.prefix, 1, length($4)) = $4",
+        )
+        .bind(RunStatus::Running.as_str())
+        .bind(RunTrigger::Client.as_str())
+        .bind(publication.run.0)
+        .bind(directory);
+        if work.tx.fetch_optional(writing).await?.is_some() {
+            return Err(Stop::Failed(Error::conflict(format!(
+                "a client's transaction is changing dataset {dataset}"
+            ))));
+        }
+    }
+    Ok(())
 }
 
 fn lost_claim(dataset: DatasetId) -> Error {

@@ -13,6 +13,7 @@ use ducksync_core::{
 use crate::{
     Catalog,
     db::{DbError, DbResult, Row, sql},
+    publish::lock,
 };
 
 /// Longer names are refused: they travel in every token and log line.
@@ -60,10 +61,20 @@ impl GrantStore for Catalog {
         name: &str,
         password_hash: &SecretText,
         roles: &[String],
-    ) -> Result<()> {
+        only_first: bool,
+    ) -> Result<bool> {
         check_name("user", name)?;
         roles.iter().try_for_each(|role| check_name("role", role))?;
         let mut tx = self.db.begin().await?;
+        if only_first {
+            // Of several servers that start at once on an empty catalog one makes the login.
+            lock::take(&mut tx).await?;
+            let any = sql("SELECT name FROM ducksync.principals LIMIT 1");
+            if tx.fetch_optional(any).await?.is_some() {
+                tx.rollback().await?;
+                return Ok(false);
+            }
+        }
         tx.execute(
             sql(
                 "INSERT INTO ducksync.principals (name, password_hash) VALUES ($1, $2) \
@@ -86,7 +97,8 @@ impl GrantStore for Catalog {
             )
             .await?;
         }
-        Ok(tx.commit().await?)
+        tx.commit().await?;
+        Ok(true)
     }
 
     async fn grant(&self, to: &str, grant: &Grant) -> Result<()> {

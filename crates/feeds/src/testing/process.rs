@@ -74,6 +74,10 @@ impl Publisher for Process {
             }
         }
     }
+
+    async fn settle(&self) -> Result<()> {
+        Ok(())
+    }
 }
 
 #[async_trait]

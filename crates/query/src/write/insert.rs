@@ -30,7 +30,7 @@ struct Insert<'a> {
 
 impl Writer<'_> {
     pub(super) async fn insert(&self, tokens: &Tokens<'_>) -> Result<Effect> {
-        let insert = self.parse_insert(tokens)?;
+        let insert = self.parse_insert(tokens).await?;
         let Some(query) = insert.query else {
             return self
                 .append(&insert.version, &defaults_only(&insert.version))
@@ -73,7 +73,7 @@ impl Writer<'_> {
         if !tokens.is_word(0, "insert") || rows.num_rows() < 2 {
             return Ok(None);
         }
-        let insert = self.parse_insert(&tokens)?;
+        let insert = self.parse_insert(&tokens).await?;
         let direct = bare_parameters(&tokens, &insert.range)
             .is_some_and(|count| count == rows.num_columns() && count == insert.targets.len());
         if !direct || insert.by_name || rest_has_default(&insert) {
@@ -124,12 +124,12 @@ impl Writer<'_> {
         Ok(BatchStream::once(all.into(), batch))
     }
 
-    fn parse_insert<'a>(&self, tokens: &Tokens<'a>) -> Result<Insert<'a>> {
+    async fn parse_insert<'a>(&self, tokens: &Tokens<'a>) -> Result<Insert<'a>> {
         if !tokens.is_word(1, "into") {
             return Err(Error::invalid("only INSERT INTO is offered"));
         }
         let (parts, mut at) = name_at(tokens, 2)?;
-        let version = self.plain_table(&parts)?;
+        let version = self.table_to_write(&parts).await?;
         if tokens.is_word(at, "as") {
             at += 2;
         }

@@ -22,7 +22,7 @@ struct Touched {
 
 impl Writer<'_> {
     pub(super) async fn update(&self, tokens: &Tokens<'_>) -> Result<Effect> {
-        let (table, at) = self.touched(tokens, 1)?;
+        let (table, at) = self.touched(tokens, 1).await?;
         if !tokens.is_word(at, "set") {
             return Err(Error::invalid("UPDATE needs SET column = value"));
         }
@@ -60,7 +60,7 @@ impl Writer<'_> {
         if !tokens.is_word(1, "from") {
             return Err(Error::invalid("only DELETE FROM is offered"));
         }
-        let (table, at) = self.touched(tokens, 2)?;
+        let (table, at) = self.touched(tokens, 2).await?;
         let end = tokens.end();
         no_returning(tokens, at)?;
         if at >= end {
@@ -96,7 +96,7 @@ impl Writer<'_> {
         let at = if tokens.is_word(1, "table") { 2 } else { 1 };
         let (parts, behind) = name_at(tokens, at)?;
         nothing_more(tokens, behind)?;
-        let version = self.plain_table(&parts)?;
+        let version = self.table_to_write(&parts).await?;
         self.delete_all(&version)
     }
 
@@ -118,9 +118,9 @@ impl Writer<'_> {
         Ok(Effect::Rows(rows))
     }
 
-    fn touched(&self, tokens: &Tokens<'_>, at: usize) -> Result<(Touched, usize)> {
+    async fn touched(&self, tokens: &Tokens<'_>, at: usize) -> Result<(Touched, usize)> {
         let (parts, mut at) = name_at(tokens, at)?;
-        let version = self.plain_table(&parts)?;
+        let version = self.table_to_write(&parts).await?;
         let keyword = ["set", "where", "using", "returning"];
         let mut alias = parts.last().cloned().unwrap_or_default();
         if tokens.is_word(at, "as") {

@@ -19,7 +19,7 @@ async fn v12_a_principal_has_its_own_grants_and_those_of_its_roles() {
         let read = grant(Privilege::Select, sales.clone());
         let hash = SecretText::new("$hash");
         catalog
-            .put_user("ann", &hash, &["analyst".into()])
+            .put_user("ann", &hash, &["analyst".into()], false)
             .await
             .unwrap();
         catalog.grant("analyst", &read).await.unwrap();
@@ -67,7 +67,7 @@ async fn v12_what_is_revoked_or_no_longer_a_role_is_gone() {
         let schema = |name: &str| GrantTarget::Schema(name.into());
         let hash = SecretText::new("$hash");
         catalog
-            .put_user("ann", &hash, &["analyst".into()])
+            .put_user("ann", &hash, &["analyst".into()], false)
             .await
             .unwrap();
         catalog
@@ -85,10 +85,10 @@ async fn v12_what_is_revoked_or_no_longer_a_role_is_gone() {
         let ann = catalog.principal("ann").await.unwrap().unwrap();
         assert!(!ann.may(Privilege::Select, &schema("prod")));
         assert!(ann.may(Privilege::Manage, &schema("prod")));
-        catalog.put_user("ann", &hash, &[]).await.unwrap();
+        catalog.put_user("ann", &hash, &[], false).await.unwrap();
         let ann = catalog.principal("ann").await.unwrap().unwrap();
         assert!(ann.grants.is_empty());
-        let error = catalog.put_user("", &hash, &[]).await.unwrap_err();
+        let error = catalog.put_user("", &hash, &[], false).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidArgument);
         place
     })
