@@ -27,6 +27,7 @@ pub const OPTIONS: &[&str] = &[
     "catalog",
     "schema",
     "source",
+    "dialect",
     "TimeZone",
     "consistency",
     "max_staleness",
@@ -126,6 +127,13 @@ impl Session {
         let mut state = self.state();
         match folded.as_str() {
             "catalog" | "schema" | "source" => {}
+            "dialect" if ["duckdb", "snowflake"].contains(&value) => {}
+            "dialect" => {
+                return Err(
+                    Error::invalid(format!("option dialect cannot be {value:?}"))
+                        .with_remedy("give it duckdb or snowflake"),
+                );
+            }
             "timezone" if is_zone(value) => {}
             "timezone" => {
                 return Err(
@@ -150,6 +158,11 @@ impl Session {
             let _ = contract.set(&name, &value);
         }
         state.contract = contract;
+    }
+
+    /// Whether its queries are in Snowflake's dialect (V-7).
+    pub(crate) fn is_snowflake(&self) -> bool {
+        self.option("dialect").as_deref() == Some("snowflake")
     }
 
     /// The zone in which its instants are shown.

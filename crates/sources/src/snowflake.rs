@@ -158,6 +158,7 @@ impl Source for Snowflake {
         Ok(SourceDescription {
             columns: plan.fields.clone(),
             objects,
+            plain_texts: plan.plain_texts.clone(),
             warnings,
         })
     }

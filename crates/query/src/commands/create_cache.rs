@@ -64,6 +64,7 @@ impl Query {
             .check_definition(name.as_str(), &cache, arguments.validate)
             .await?;
         cache.named_tables = checked.named_tables;
+        cache.plain_texts = checked.plain_texts;
         match existing {
             Some(existing) => {
                 self.parts
@@ -112,6 +113,7 @@ impl Query {
 fn same_wishes(left: &QueryCache, right: &QueryCache) -> bool {
     let wishes = |cache: &QueryCache| QueryCache {
         named_tables: Vec::new(),
+        plain_texts: Vec::new(),
         ..cache.clone()
     };
     wishes(left) == wishes(right)
@@ -142,6 +144,7 @@ fn cache_of(source: Name, arguments: &CreateCache) -> Result<QueryCache> {
         refresh_method: keyword(&arguments.refresh_method)
             .map_or(Ok(RefreshMethod::Auto), |text| RefreshMethod::parse(&text))?,
         named_tables: Vec::new(),
+        plain_texts: Vec::new(),
         refresh_every: definition::interval(arguments.refresh_every.as_deref())?,
         types: definition::type_options(arguments.options.as_deref())?,
     })

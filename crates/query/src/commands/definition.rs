@@ -16,6 +16,8 @@ pub(super) struct Checked {
     pub(super) warnings: Vec<String>,
     /// What the query's text names (C-10).
     pub(super) named_tables: Vec<ObjectName>,
+    /// Columns whose texts compare here as there (V-5).
+    pub(super) plain_texts: Vec<String>,
 }
 
 impl Query {
@@ -39,10 +41,10 @@ impl Query {
             .with_remedy("give ttl_seconds, or use invalidation_mode ttl_only"));
         }
         if !validate {
-            let (warnings, named_tables) = (Vec::new(), Vec::new());
             return Ok(Checked {
-                warnings,
-                named_tables,
+                warnings: Vec::new(),
+                named_tables: Vec::new(),
+                plain_texts: Vec::new(),
             });
         }
         let source = self.parts.sources.source(&cache.source).await?;
@@ -73,6 +75,7 @@ impl Query {
         Ok(Checked {
             warnings,
             named_tables,
+            plain_texts: described.plain_texts,
         })
     }
 
