@@ -268,6 +268,45 @@ def test_v6_a_cte_hides_a_table_in_its_scope_only(server):
     assert server.rows("SHOW TABLES") == [("t",), ("u",)]
 
 
+FILES = "SELECT count(*) FROM ducklake_list_files('lake', 't')"
+
+
+def make_small_files(server):
+    """A table `t` of ten rows in ten files, which is worth a merge."""
+    execute(server, "CREATE TABLE t (n INTEGER)")
+    for n in range(10):
+        execute(server, f"INSERT INTO t VALUES ({n})")
+
+
+def test_g5_files_merged_between_a_transactions_read_and_its_write_do_not_abort_it(spawn_server, catalog_kind):
+    server = spawn_server(catalog_kind, {"maintenance.interval": "3s"})
+    make_small_files(server)
+    with server.connect() as connection, connection.cursor() as cursor:
+        cursor.execute("BEGIN")
+        cursor.execute("SELECT count(*) FROM t")
+        assert cursor.fetchall() == [(10,)]
+        wait_until(lambda: server.oracle().rows(FILES)[0][0] < 8, "the files are merged", 30)
+        cursor.execute("DELETE FROM t WHERE n < 3")
+        cursor.execute("SELECT count(*) FROM t")
+        assert cursor.fetchall() == [(7,)]
+        cursor.execute("COMMIT")
+    assert server.rows("SELECT n FROM t") == [(n,) for n in range(3, 10)]
+
+
+def test_g5_a_merge_waits_for_a_transaction_that_changed_the_files(spawn_server, catalog_kind):
+    overrides = {"maintenance.interval": "2s", "logs.level": "info,ducksync_feeds=debug"}
+    server = spawn_server(catalog_kind, overrides)
+    make_small_files(server)
+    with server.connect() as connection, connection.cursor() as cursor:
+        cursor.execute("BEGIN")
+        cursor.execute("DELETE FROM t WHERE n < 3")
+        wait_until(lambda: "changed while its files were merged" in server.log(), "a merge was tried", 30)
+        cursor.execute("COMMIT")
+    assert server.rows("SELECT n FROM t") == [(n,) for n in range(3, 10)]
+    wait_until(lambda: server.oracle().rows(FILES)[0][0] < 8, "the files are merged afterwards", 30)
+    assert server.rows("SELECT n FROM t") == [(n,) for n in range(3, 10)]
+
+
 def test_o8_small_files_are_merged_by_themselves_and_no_row_changes(spawn_server, catalog_kind):
     server = spawn_server(catalog_kind, {"maintenance.interval": "200ms"})
     execute(server, "CREATE TABLE t (n INTEGER)")

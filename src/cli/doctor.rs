@@ -13,7 +13,7 @@ use ducksync_core::{
     engine::QueryEngine,
     files::FileStore,
     name::Name,
-    source::{SourceContext, Sources},
+    source::{Aspect, SourceContext, Sources},
 };
 use serde_json::{Value, json};
 
@@ -187,7 +187,9 @@ async fn examine_sources(
         let test = format!("source {name}");
         let login = async {
             let source = open.source(name).await?;
-            source.describe("SELECT 1", &SourceContext::default()).await
+            source
+                .describe("SELECT 1", &SourceContext::default(), Aspect::Columns)
+                .await
         };
         findings.test(&test, login.await, |_| "login and metadata work".into());
     }

@@ -1,6 +1,6 @@
 //! What all services stand on, and the services that are made on it.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use ducksync_catalog::{
     Catalog,
@@ -9,6 +9,7 @@ use ducksync_catalog::{
 };
 use ducksync_core::{
     Result,
+    breaker::Breakers,
     catalog::{SecretStore, Versions},
     source::Sources,
     time::SystemClock,
@@ -20,6 +21,9 @@ use ducksync_query::{Query, QueryConfig, QueryParts};
 use super::{engine, secrets::AllSecrets, sources, storage, storage::StorageMover};
 use crate::config::Config;
 
+/// How long a source that was not reached is left alone at first, and at most (G-10).
+const BREAKER: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(600));
+
 /// What all services stand on.
 pub(super) struct Ground {
     /// As configured, or as the storage was moved since.
@@ -29,6 +33,7 @@ pub(super) struct Ground {
     pub(super) engine: Arc<Engine>,
     secrets: Arc<dyn SecretStore>,
     sources: Arc<dyn Sources>,
+    breakers: Arc<Breakers>,
 }
 
 impl Ground {
@@ -41,6 +46,7 @@ impl Ground {
         let sources = sources::open(&config, catalog.clone(), secrets.clone());
         Ok(Self {
             sources: Arc::new(sources),
+            breakers: Arc::new(Breakers::new(BREAKER.0, BREAKER.1)),
             config,
             key,
             catalog,
@@ -68,6 +74,8 @@ impl Ground {
         let refresh = &self.config.refresh;
         let settings = FeedsConfig {
             workers: refresh.workers,
+            checks: refresh.checks,
+            stage1_max_skip: refresh.stage1_max_skip.0,
             poll_interval: refresh.poll_interval.0,
             heartbeat: refresh.heartbeat.0,
             claim_expiry: refresh.claim_expiry.0,
@@ -91,6 +99,7 @@ impl Ground {
             stager: self.engine.clone(),
             files: self.engine.files(),
             clock: Arc::new(SystemClock),
+            breakers: self.breakers.clone(),
         };
         Arc::new(Feeds::start(settings, services))
     }
@@ -112,6 +121,7 @@ impl Ground {
             statement_timeout: serving.statement_timeout.0,
             ticket_life: self.config.flight.ticket_life.0,
             unread_life: serving.unread_life.0,
+            passthrough_memory: serving.passthrough_memory.0,
             max_sessions: serving.max_sessions,
             session_idle: serving.session_idle.0,
         };
@@ -131,6 +141,7 @@ impl Ground {
             sources: self.sources.clone(),
             runs: feeds.clone(),
             storage: mover.clone(),
+            breakers: self.breakers.clone(),
             clock: Arc::new(SystemClock),
             sealing_key: sealing.fingerprint(&[b"sealing key of the query service"]),
         };

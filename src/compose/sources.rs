@@ -78,7 +78,7 @@ pub(crate) struct OpenSources {
     versions: Arc<dyn Versions>,
     secrets: Arc<dyn SecretStore>,
     factories: HashMap<Driver, Arc<dyn SourceFactory>>,
-    /// By folded name; at most one for each source that is defined.
+    /// By folded name, with the secret behind it where that is not the source's own.
     open: Mutex<HashMap<String, Opened>>,
 }
 
@@ -117,6 +117,7 @@ impl OpenSources {
 
     async fn reopen(
         &self,
+        key: String,
         revision: i64,
         definition: Arc<SourceDefinition>,
         known: Option<Opened>,
@@ -139,7 +140,7 @@ impl OpenSources {
             secret,
             source: source.clone(),
         };
-        self.lock().insert(definition.name.folded(), opened);
+        self.lock().insert(key, opened);
         Ok(source)
     }
 
@@ -173,19 +174,48 @@ fn unchanged_as_far_as_known(
     }
 }
 
+fn no_such_source(name: &Name) -> Error {
+    Error::not_found(format!("there is no source {name}"))
+        .with_remedy("add it with ducksync_add_source, or see ducksync_list_sources()")
+}
+
 #[async_trait]
 impl Sources for OpenSources {
     async fn source(&self, name: &Name) -> Result<Arc<dyn Source>> {
         let lake = self.lake_with(name).await?;
         let Some(definition) = lake.source(name) else {
-            self.lock().remove(&name.folded());
-            return Err(Error::not_found(format!("there is no source {name}"))
-                .with_remedy("add it with ducksync_add_source, or see ducksync_list_sources()"));
+            // With every login of it.
+            let metadata = format!("{}\0", name.folded());
+            let of_source = |key: &String| *key == name.folded() || key.starts_with(&metadata);
+            self.lock().retain(|key, _| !of_source(key));
+            return Err(no_such_source(name));
         };
         let known = self.lock().get(&name.folded()).cloned();
         match known {
             Some(known) if known.revision == lake.revision => Ok(known.source),
-            known => self.reopen(lake.revision, definition.clone(), known).await,
+            known => {
+                let key = name.folded();
+                self.reopen(key, lake.revision, definition.clone(), known)
+                    .await
+            }
+        }
+    }
+
+    async fn metadata(&self, name: &Name, secret: &Name) -> Result<Arc<dyn Source>> {
+        let lake = self.lake_with(name).await?;
+        let definition = lake.source(name).ok_or_else(|| no_such_source(name))?;
+        let key = format!("{}\0{}", name.folded(), secret.folded());
+        let known = self.lock().get(&key).cloned();
+        let definition = SourceDefinition {
+            secret: secret.clone(),
+            ..SourceDefinition::clone(definition)
+        };
+        match known {
+            Some(known) if known.revision == lake.revision => Ok(known.source),
+            known => {
+                self.reopen(key, lake.revision, Arc::new(definition), known)
+                    .await
+            }
         }
     }
 }

@@ -199,7 +199,10 @@ sections! {
 
     /// Runs.
     Refresh {
+        /// Loads at work at the same time.
         workers: usize = 4,
+        /// Runs at work at the same time, those that only check their source included.
+        checks: usize = 64,
         poll_interval: Period = Period::seconds(5),
         notice_interval: Period = Period::seconds(1),
         heartbeat: Period = Period::seconds(30),
@@ -208,6 +211,7 @@ sections! {
         /// The first wait between two tries of a run; doubles each time (G-10).
         retry_base: Period = Period::seconds(1),
         run_timeout: Period = Period::hours(1),
+        /// How long an unmoved fingerprint may put the sure check off (C-7).
         stage1_max_skip: Period = Period::minutes(15),
     }
 

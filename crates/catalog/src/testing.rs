@@ -113,6 +113,7 @@ pub(crate) fn cache_of(source: &str) -> Feed {
         refresh_method: RefreshMethod::Auto,
         named_tables: Vec::new(),
         plain_texts: Vec::new(),
+        changes: None,
         refresh_every: None,
         types: TypeOptions::default(),
     })

@@ -10,7 +10,7 @@ use crate::{
     id::{ClaimToken, DatasetId, RunId, Seq, SnapshotId},
     name::{Name, ObjectName, TableName},
     run::RunFailure,
-    source::{TypeOptions, VersionToken},
+    source::{TokenKind, TypeOptions, VersionToken},
     time::Instant,
 };
 
@@ -179,6 +179,39 @@ pub struct QueryCache {
     pub refresh_every: Option<Duration>,
     /// How source types become lake types (S-10).
     pub types: TypeOptions,
+    /// How the changes of its rows are asked for; `None` = they cannot be (C-11).
+    #[serde(default)]
+    pub changes: Option<ChangeQuery>,
+}
+
+/// A query that only filters and projects one table, taken apart around the table's name, so that the
+/// same filter and projection can be asked of the table's changes (C-11).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChangeQuery {
+    /// The table's name, as written.
+    pub table: String,
+    /// The text before it; yields the column [`CHANGE_ACTION`] too.
+    pub before: String,
+    /// The text behind it.
+    pub after: String,
+}
+
+/// The column that says whether a change is an `INSERT` or a `DELETE`.
+pub const CHANGE_ACTION: &str = "METADATA$ACTION";
+
+impl ChangeQuery {
+    /// The statement that yields what changed since the statement `since`.
+    pub fn sql(&self, since: &str) -> String {
+        let Self {
+            table,
+            before,
+            after,
+        } = self;
+        let since = since.replace('\'', "''");
+        format!(
+            "{before}{table} CHANGES (INFORMATION => DEFAULT) AT (STATEMENT => '{since}'){after}"
+        )
+    }
 }
 
 impl QueryCache {
@@ -240,6 +273,37 @@ pub struct SourceState {
     /// Definition hash of each view among them, by the same names.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub view_definitions: BTreeMap<String, String>,
+    /// What the first stage of mode `two_stage` saw. It is no part of the hash: it proves nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_stage: Option<FirstStage>,
+    /// The statement that read the data, of which the source knows the point in time; no part of the
+    /// hash either. `None` where changes since then are of no use (C-11).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub read_by: Option<String>,
+    /// Until when changes are not asked for, because the source refused them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub no_changes_until: Option<Instant>,
+}
+
+/// The signals of the first stage of `two_stage`, and since when they stand for sure ones (C-7).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FirstStage {
+    /// Which signal it is: the change token, or a fingerprint where that needs a warehouse.
+    pub kind: TokenKind,
+    /// One for each object, by the names of [`SourceState::tokens`].
+    pub signals: BTreeMap<String, Option<VersionToken>>,
+    /// When the second stage was last asked.
+    pub confirmed_at: Instant,
+}
+
+impl FirstStage {
+    /// Whether the signals are those of `earlier`, none of them NULL.
+    pub fn agrees_with(&self, earlier: &Self) -> bool {
+        self.kind == earlier.kind
+            && !self.signals.is_empty()
+            && self.signals.values().all(Option::is_some)
+            && self.signals == earlier.signals
+    }
 }
 
 impl SourceState {
@@ -254,8 +318,14 @@ impl SourceState {
 
     /// SHA-256 of the canonical JSON: `source_state_hash`.
     pub fn hash(&self) -> String {
+        let vouched = Self {
+            first_stage: None,
+            read_by: None,
+            no_changes_until: None,
+            ..self.clone()
+        };
         hex(&Sha256::digest(
-            serde_json::to_vec(self).unwrap_or_default(),
+            serde_json::to_vec(&vouched).unwrap_or_default(),
         ))
     }
 }
@@ -284,7 +354,7 @@ mod tests {
                 .iter()
                 .map(|(k, v)| ((*k).to_owned(), v.map(VersionToken::new)))
                 .collect(),
-            view_definitions: BTreeMap::new(),
+            ..SourceState::default()
         }
     }
 

@@ -155,6 +155,17 @@ pub struct Touched {
     pub touched: u64,
 }
 
+/// What the changes of a source did to the rows of a version.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Applied {
+    /// The files: deleted rows, and new ones.
+    pub touched: Touched,
+    /// Rows that were taken away.
+    pub deleted: u64,
+    /// Rows that were added.
+    pub inserted: u64,
+}
+
 /// DuckDB, writing: turns streams and statements into Parquet files that a commit can name.
 ///
 /// When a method returns, its files and their directories are on stable storage; when it fails or its
@@ -197,4 +208,19 @@ pub trait Stager: Send + Sync {
         version: Arc<Version>,
         statement: BoundStatement,
     ) -> Result<Touched>;
+
+    /// Applies changes to the rows of `version` as bags (C-11): of the stream's rows, those whose column
+    /// `action` holds `DELETE` are taken away, each from one row that is exactly equal, NULLs included;
+    /// those with `INSERT` are added. The other columns are the request's. `None` if a row to take away
+    /// is not there: then nothing is staged.
+    ///
+    /// # Errors
+    /// As [`Stager::stage`]; `DataLoss` for another action.
+    async fn stage_changes(
+        &self,
+        request: StageRequest,
+        version: Arc<Version>,
+        action: &str,
+        changes: BatchStream,
+    ) -> Result<Option<Applied>>;
 }

@@ -5,12 +5,13 @@
 //! is written here once: ids and names ([`id`], [`name`]), the lake's types and columns ([`types`]),
 //! immutable versions and the changes that lead from one to the next ([`version`], [`change`]),
 //! definitions and their state ([`dataset`], [`source`]), runs ([`run`]), freshness ([`freshness`]),
-//! errors ([`error`]), streams ([`stream`]) and management commands ([`command`]).
+//! the breakers of sources ([`breaker`]), errors ([`error`]), streams ([`stream`]) and management commands ([`command`]).
 //!
 //! Traits live beside the words they use: [`engine`], [`files`], [`source`], [`catalog`], [`auth`],
 //! [`run::RunRequests`] and [`time::Clock`].
 
 pub mod auth;
+pub mod breaker;
 pub mod catalog;
 pub mod change;
 pub mod command;

@@ -99,6 +99,8 @@ stored_keyword! {
         SourceChanged => "SOURCE_CHANGED",
         /// Tokens are equal.
         SourceUnchanged => "SOURCE_UNCHANGED",
+        /// Rows and bytes are as they were: a hint, no proof (C-7).
+        FingerprintUnchanged => "FINGERPRINT_UNCHANGED",
     }
 }
 
@@ -204,6 +206,8 @@ pub struct RunRequest {
     pub join_running: bool,
     /// Checks tokens although the TTL is not over: `refresh` and `fresh`.
     pub check: bool,
+    /// Whether only a proof will do, and no hint: `fresh`, and `max_staleness` that the data exceeds.
+    pub prove: bool,
 }
 
 /// How a request ended.

@@ -128,12 +128,29 @@ pub struct SourceContext {
     pub timeout: Option<Duration>,
     /// How its types become lake types.
     pub types: TypeOptions,
+    /// The role it runs in; `None` = the secret's.
+    pub role: Option<String>,
+    /// Session parameters it runs with, by the source's names.
+    pub parameters: BTreeMap<String, String>,
+    /// Bytes of its result in flight, at most; `None` = the source's own setting.
+    pub memory_budget: Option<u64>,
+}
+
+/// What of a statement's description is wanted: nothing else is asked of the source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Aspect {
+    /// Columns and objects.
+    Everything,
+    /// The result's columns.
+    Columns,
+    /// The objects it reads.
+    Objects,
 }
 
 /// What a source says of a statement without running it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SourceDescription {
-    /// The result's columns.
+    /// The result's columns; none if they were not asked for.
     pub columns: Fields,
     /// Every object it reads, views expanded, as the source's own plan names them. May be less than
     /// what the text names (a plan can answer from metadata alone).
@@ -146,12 +163,16 @@ pub struct SourceDescription {
 }
 
 /// Which signal of change to read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum TokenKind {
     /// The source's change token.
     ChangeToken,
     /// The time of last alteration, views expanded to base tables.
     LastAltered,
+    /// Rows and bytes of a table, without a warehouse: a hint that proves nothing (C-7). An object that
+    /// has none, such as a view, gives NULL. Its token is `fp:<rows>:<bytes>`.
+    Fingerprint,
 }
 
 /// What a source says of one object.
@@ -184,11 +205,22 @@ pub struct Submitted {
 #[async_trait]
 pub trait Source: Send + Sync {
     /// Describes one read-only statement; runs nothing that a warehouse is needed for.
-    async fn describe(&self, sql: &str, context: &SourceContext) -> Result<SourceDescription>;
+    async fn describe(
+        &self,
+        sql: &str,
+        context: &SourceContext,
+        wanted: Aspect,
+    ) -> Result<SourceDescription>;
 
-    /// Reads one signal of every object, in as few statements as possible. An object that the answer
-    /// lacks is an error of class DEPENDENCY naming it: neither changed nor unchanged (C-8).
-    async fn tokens(&self, objects: &[ObjectName], kind: TokenKind) -> Result<Vec<ObjectState>>;
+    /// Reads one signal of every object, in as few statements as possible, put together with what is
+    /// asked at the same time (C-9): one answer for each object, in their order. What the source
+    /// refuses for one object is that object's error; an object that does not exist is one of class
+    /// DEPENDENCY naming it, neither changed nor unchanged (C-8).
+    async fn tokens(
+        &self,
+        objects: &[ObjectName],
+        kind: TokenKind,
+    ) -> Result<Vec<Result<ObjectState>>>;
 
     /// Runs a statement, once, and waits until its first rows can be fetched.
     async fn submit(&self, sql: &str, context: &SourceContext) -> Result<Submitted>;
@@ -234,4 +266,11 @@ pub trait Sources: Send + Sync {
     /// # Errors
     /// `NotFound` if there is none, or as [`SourceFactory::open`].
     async fn source(&self, name: &Name) -> Result<Arc<dyn Source>>;
+
+    /// The source of that name, logged in by another secret: for questions of metadata that need no
+    /// warehouse (C-7).
+    ///
+    /// # Errors
+    /// As [`Sources::source`]; `NotFound` if there is no such secret.
+    async fn metadata(&self, name: &Name, secret: &Name) -> Result<Arc<dyn Source>>;
 }

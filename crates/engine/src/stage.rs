@@ -1,9 +1,10 @@
 //! [`Stager`]: rows become Parquet files that a commit can name.
 //!
 //! Streams are written by the loading instance, statements by the serving one, where their relations
-//! are. Either way files are complete, counted and flushed before they are handed over, and a staging
+//! are; the changes of a source are both (`changes`). Either way files are complete, counted and flushed before they are handed over, and a staging
 //! that does not get that far removes what it wrote.
 
+mod changes;
 mod copy;
 mod feed;
 mod fit;
@@ -16,7 +17,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use ducksync_core::{
     BatchStream, Error, ErrorKind, Result,
-    engine::{BoundRelation, BoundStatement, QueryEngine, StageRequest, Staged, Stager, Touched},
+    engine::{
+        Applied, BoundRelation, BoundStatement, QueryEngine, StageRequest, Staged, Stager, Touched,
+    },
     error::FailureClass,
     name::quote,
     version::Version,
@@ -133,6 +136,16 @@ impl Stager for Engine {
             })
         };
         keep(start(&self.shared.serving_threads, permit, control, job)?.await)
+    }
+
+    async fn stage_changes(
+        &self,
+        request: StageRequest,
+        version: Arc<Version>,
+        action: &str,
+        changes: BatchStream,
+    ) -> Result<Option<Applied>> {
+        self.apply_changes(request, version, action, changes).await
     }
 }
 

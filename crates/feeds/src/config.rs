@@ -7,8 +7,12 @@ use std::time::Duration;
 pub struct FeedsConfig {
     /// Whether this process starts runs by itself (`refresh_every`); requests are always served.
     pub schedule: bool,
-    /// Runs at work at the same time.
+    /// Loads at work at the same time.
     pub workers: usize,
+    /// Runs at work at the same time, those that only check their source included.
+    pub checks: usize,
+    /// How long a first stage that saw nothing may put the second off (C-7).
+    pub stage1_max_skip: Duration,
     /// How often the scheduler looks without being told to.
     pub poll_interval: Duration,
     /// How often claims are kept alive (G-5).
@@ -28,10 +32,6 @@ pub struct FeedsConfig {
     pub run_timeout: Duration,
     /// Failed runs in a row that quarantine a dataset.
     pub quarantine_after: u32,
-    /// How long a source that was not reached is left alone; doubles with each failure.
-    pub breaker_base: Duration,
-    /// The longest time a source is left alone.
-    pub breaker_cap: Duration,
     /// How often files of dead runs are looked for.
     pub reap_interval: Duration,
     /// How often snapshots are expired and files cleaned up.
@@ -48,6 +48,8 @@ impl Default for FeedsConfig {
         Self {
             schedule: true,
             workers: 4,
+            checks: 64,
+            stage1_max_skip: Duration::from_secs(900),
             poll_interval: Duration::from_secs(5),
             heartbeat: Duration::from_secs(30),
             claim_expiry: Duration::from_secs(300),
@@ -57,8 +59,6 @@ impl Default for FeedsConfig {
             retry_cap: Duration::from_secs(60),
             run_timeout: Duration::from_secs(3600),
             quarantine_after: 5,
-            breaker_base: Duration::from_secs(5),
-            breaker_cap: Duration::from_secs(600),
             reap_interval: Duration::from_secs(60),
             upkeep_interval: Duration::from_secs(600),
             expire_older_than: Some(WEEK),

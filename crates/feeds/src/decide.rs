@@ -18,6 +18,8 @@ pub struct Wanted {
     pub force: bool,
     /// Check tokens although the TTL is not over.
     pub check: bool,
+    /// Only a proof will do, no hint (C-7).
+    pub prove: bool,
 }
 
 /// What is to be done.
@@ -134,6 +136,8 @@ pub enum Verdict {
     Proved,
     /// Nothing to load, on the word of the TTL: the data timestamp stays.
     WithinTtl,
+    /// Nothing to load, on the word of a first stage: the data timestamp stays.
+    Hinted,
     /// Load.
     Load(RunReason),
 }

@@ -29,7 +29,6 @@ use tokio_util::{
 
 use crate::{
     FeedCounters, FeedsConfig, Services,
-    breaker::Breakers,
     due::{Attempted, back_off},
     runs::flight::{Demand, Flight, Flights},
 };
@@ -47,8 +46,10 @@ pub(crate) struct Inner {
     pub(crate) services: Services,
     pub(crate) counters: Arc<FeedCounters>,
     pub(crate) flights: Arc<Flights>,
-    pub(crate) breakers: Breakers,
-    pub(crate) workers: Semaphore,
+    /// Runs at work, checks and loads: many.
+    pub(crate) checks: Arc<Semaphore>,
+    /// Loads at work: few. A run takes one when it has to load.
+    pub(crate) workers: Arc<Semaphore>,
     /// Tells the scheduler to look now.
     pub(crate) signal: Notify,
     /// Runs and their follow-ups.
@@ -65,8 +66,8 @@ impl Feeds {
         let stop = CancellationToken::new();
         let stop_runs = CancellationToken::new();
         let inner = Arc::new(Inner {
-            breakers: Breakers::new(config.breaker_base, config.breaker_cap),
-            workers: Semaphore::new(config.workers.max(1)),
+            checks: Arc::new(Semaphore::new(config.checks.max(1))),
+            workers: Arc::new(Semaphore::new(config.workers.max(1))),
             flights: Arc::new(Flights::new(stop_runs.clone())),
             counters: Arc::default(),
             signal: Notify::new(),

@@ -2,18 +2,14 @@
 
 use std::time::Duration;
 
-use chrono::TimeDelta;
 use ducksync_core::{
     dataset::{Dataset, InvalidationMode, Proof, QueryCache},
     error::FailureClass,
-    id::DatasetId,
+    name::Name,
     time::Instant,
 };
 
-/// `instant` + `duration`; `None` where that is beyond the calendar, which means never.
-pub fn after(instant: Instant, duration: Duration) -> Option<Instant> {
-    instant.checked_add_signed(TimeDelta::from_std(duration).ok()?)
-}
+pub use ducksync_core::time::{after, back_off};
 
 /// The end of the TTL of a load whose reading began at `read_began` (C-6).
 pub fn expiry_of_load(cache: &QueryCache, read_began: Instant) -> Option<Instant> {
@@ -56,7 +52,7 @@ pub fn next_check(dataset: &Dataset, attempted: Option<Attempted>) -> Option<Ins
         return None;
     }
     let planned = match (&dataset.head, &dataset.proof) {
-        (Some(_), Some(proof)) => after(proof.checked_at, shortened(every, dataset.id, proof))?,
+        (Some(_), Some(proof)) => moment(&cache.source, every, proof.checked_at)?,
         _ => dataset.created_at,
     };
     let Some(attempted) = attempted else {
@@ -78,21 +74,24 @@ pub fn due(dataset: &Dataset, attempted: Option<Attempted>, now: Instant) -> boo
     next_check(dataset, attempted).is_some_and(|next| next <= now)
 }
 
-/// The interval less up to a tenth, so that many caches of one interval spread out. The same for the
-/// same dataset and check in every process: they agree on when it is due.
-fn shortened(every: Duration, dataset: DatasetId, proof: &Proof) -> Duration {
-    let micros = proof.checked_at.timestamp_micros().to_be_bytes();
-    let hash = dataset.0.as_bytes().iter().chain(&micros);
-    let hash = hash.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
-    });
-    every.mul_f64(1.0 - 0.1 * (hash >> 11) as f64 / (1_u64 << 53) as f64)
-}
-
-/// The pause after the `failures`th failure in a row: `base`, doubling, at most `cap`.
-pub fn back_off(base: Duration, cap: Duration, failures: u32) -> Duration {
-    let doublings = failures.saturating_sub(1).min(31);
-    base.saturating_mul(1_u32 << doublings).min(cap)
+/// The next moment for checks of this interval and source, `every` after `checked` at the latest. All
+/// caches of a source and an interval have the same moments in every process, so that they are checked
+/// together (C-9), and those of an interval that is a multiple have some of them; sources are spread over
+/// the interval.
+fn moment(source: &Name, every: Duration, checked: Instant) -> Option<Instant> {
+    let every = i64::try_from(every.as_micros())
+        .ok()
+        .filter(|every| *every > 0)?;
+    let bytes = source.folded().into_bytes();
+    let hash = bytes
+        .into_iter()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        });
+    let offset = i64::try_from(hash >> 1).ok()?.rem_euclid(every);
+    let latest = checked.timestamp_micros().checked_add(every)?;
+    let moment = latest - (latest - offset).rem_euclid(every);
+    Instant::from_timestamp_micros(moment)
 }
 
 /// A pause with jitter: between half of it and all of it, by `chance` in 0..1.

@@ -18,7 +18,6 @@
 //!
 //! [`RunRequests`]: ducksync_core::run::RunRequests
 
-mod breaker;
 mod columns;
 mod config;
 mod counters;

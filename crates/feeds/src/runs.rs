@@ -7,9 +7,11 @@
 mod attempts;
 mod execute;
 pub(crate) mod flight;
+mod place;
 mod progress;
 mod undo;
 
+pub(crate) use place::Place;
 pub(crate) use progress::Progress;
 
 use std::sync::Arc;
@@ -106,6 +108,7 @@ impl Inner {
         let wanted = Wanted {
             force: false,
             check: true,
+            prove: false,
         };
         let check = match decide(&dataset, overwritten(&lake, &dataset), wanted, now) {
             Decision::Load(reason) => return Ok((true, reason)),
@@ -115,13 +118,13 @@ impl Inner {
         let Some(Feed::QueryCache(cache)) = &dataset.feed else {
             return Ok((false, RunReason::Fresh));
         };
-        let source = self.services.sources.source(&cache.source).await?;
-        let context = query_cache::context(cache, RunId::generate(), self.config.run_timeout);
+        let (services, config) = (&self.services, &self.config);
         let verdict =
-            query_cache::would_load(source.as_ref(), &dataset, cache, check, &context).await?;
+            query_cache::would_load(services, &dataset, cache, check, config, now).await?;
         Ok(match verdict {
             Verdict::Proved => (false, RunReason::SourceUnchanged),
             Verdict::WithinTtl => (false, RunReason::Fresh),
+            Verdict::Hinted => (false, RunReason::FingerprintUnchanged),
             Verdict::Load(reason) => (true, reason),
         })
     }

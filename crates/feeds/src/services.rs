@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use ducksync_core::{
+    breaker::Breakers,
     catalog::{ClaimStore, DatasetStore, Publisher, RunLedger, Upkeep, Versions},
     engine::Stager,
     error::{Error, ErrorKind, FailureClass},
@@ -13,7 +14,7 @@ use ducksync_core::{
 
 /// Everything that [`crate::Feeds`] calls.
 #[derive(Clone)]
-#[expect(missing_docs, reason = "each is named after its trait")]
+#[expect(missing_docs, reason = "each is named after its type")]
 pub struct Services {
     pub versions: Arc<dyn Versions>,
     pub publisher: Arc<dyn Publisher>,
@@ -25,6 +26,7 @@ pub struct Services {
     pub stager: Arc<dyn Stager>,
     pub files: Arc<dyn FileStore>,
     pub clock: Arc<dyn Clock>,
+    pub breakers: Arc<Breakers>,
 }
 
 /// An error of our own catalog or data path. "Unavailable" means class SOURCE where nothing else is

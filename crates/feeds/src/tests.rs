@@ -6,3 +6,4 @@ mod flights;
 mod processes;
 mod refresh;
 mod schedule;
+mod two_stage;

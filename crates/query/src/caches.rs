@@ -23,6 +23,8 @@ pub(crate) enum Need {
         check: bool,
         /// Whether data whose reading began before will do.
         join_running: bool,
+        /// Whether only a proof will do, no hint.
+        prove: bool,
     },
 }
 
@@ -41,16 +43,19 @@ pub(crate) fn need(cache: &Dataset, contract: &Contract, now: Instant) -> Need {
         return Need::Run {
             check: true,
             join_running: false,
+            prove: true,
         };
     }
     match freshness(cache, now) {
         Freshness::Never | Freshness::Expired => Need::Run {
             check: false,
             join_running: true,
+            prove: false,
         },
         _ if too_old(cache, contract, now) => Need::Run {
             check: true,
             join_running: true,
+            prove: true,
         },
         Freshness::Fresh | Freshness::Stale | Freshness::Error => Need::Nothing,
     }
@@ -148,6 +153,7 @@ pub(crate) async fn bring(
     let Need::Run {
         check,
         join_running,
+        prove,
     } = need
     else {
         return Ok(None);
@@ -158,6 +164,7 @@ pub(crate) async fn bring(
         force: false,
         join_running,
         check,
+        prove,
     };
     let runs = runs.clone();
     let task = tokio::spawn(async move { runs.bring_up_to_date(request).await });

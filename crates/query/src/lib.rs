@@ -8,6 +8,7 @@
 mod bind;
 mod caches;
 mod call;
+mod change_query;
 mod commands;
 mod dialect;
 mod hint;

@@ -1,23 +1,26 @@
 //! The pass-through route: the source answers, unchanged (V-8).
 //!
-//! GetFlightInfo submits, once. DoGet streams, and may repeat from the result that the source keeps,
-//! never by running it again. What nobody reads in time is aborted at the source.
+//! GetFlightInfo submits, once, equal statements together (`shared`). DoGet streams, and may repeat from
+//! the result that the source keeps, never by running it again. What nobody reads in time is aborted at
+//! the source (`unread`). A source that was not reached is left alone for a while, so that it does not
+//! tie up those who ask for it.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+mod shared;
+mod unread;
+
+pub(crate) use shared::InFlight;
+pub(crate) use unread::Unread;
+
+use std::sync::Arc;
 
 use ducksync_core::{
     BatchStream, Error, Result,
     auth::{GrantTarget, Privilege},
     id::StatementId,
     session::{AnswerMetadata, CacheStatus, Route},
-    source::{Source, SourceContext},
+    source::{Aspect, SourceContext},
     types::result_schema,
 };
-use tokio::task::AbortHandle;
 
 use crate::{
     Query, Session,
@@ -27,6 +30,8 @@ use crate::{
 };
 
 impl Query {
+    /// Where and how a statement of the session runs at a source: in the caller's database, schema,
+    /// role and session parameters, with a tag beside its text.
     fn source_context(&self, session: &Session, statement: StatementId) -> SourceContext {
         SourceContext {
             database: session
@@ -35,6 +40,8 @@ impl Query {
             schema: session.option("schema"),
             tag: Some(format!("ducksync:{statement}")),
             timeout: Some(self.config.statement_timeout),
+            role: session.option("role"),
+            parameters: session.source_parameters(),
             ..SourceContext::default()
         }
     }
@@ -47,9 +54,12 @@ impl Query {
         read_only(&plan.sql)?;
         let source = self.parts.sources.source(&plan.source).await?;
         let context = self.source_context(session, StatementId::generate());
-        let described = source.describe(&plan.sql, &context).await?;
+        let (breakers, clock) = (&self.parts.breakers, &self.parts.clock);
+        breakers.require(&plan.source, clock.now())?;
+        let described = source.describe(&plan.sql, &context, Aspect::Columns).await;
+        breakers.note(&plan.source, &described, clock.now());
         Ok(Prepared {
-            columns: Some(described.columns),
+            columns: Some(described?.columns),
             parameters: Vec::new(),
         })
     }
@@ -63,13 +73,24 @@ impl Query {
         let statement_id = StatementId::generate();
         let source = self.parts.sources.source(&plan.source).await?;
         let context = self.source_context(session, statement_id);
-        let submitted = source.submit(&plan.sql, &context).await?;
-        self.unread.watch(source, submitted.query_id.clone());
+        let key = shared::Key::new(
+            &plan.source,
+            &plan.sql,
+            &context,
+            &session.principal().roles,
+        );
+        let (breakers, clock) = (&self.parts.breakers, &self.parts.clock);
+        let submitted = self
+            .in_flight
+            .submit(key, source.clone(), context.clone(), breakers, clock)
+            .await?;
+        self.unread.watch(source, &submitted.query_id);
         let ticket = Ticket::Passthrough(PassthroughTicket {
             source: plan.source,
             query_id: submitted.query_id.clone(),
             database: context.database,
             schema: context.schema,
+            role: context.role,
             types: context.types,
         });
         let sealed = self.seal("ticket", &session.principal().name, &ticket.encode()?)?;
@@ -80,14 +101,14 @@ impl Query {
             reason: plan.reason,
             cache_status: CacheStatus::Bypass,
             snapshot_id: None,
-            source_query_id: Some(submitted.query_id),
-            warnings: submitted.warnings,
+            source_query_id: Some(submitted.query_id.clone()),
+            warnings: submitted.warnings.clone(),
             datasets: Vec::new(),
         };
         Ok(Answer::Rows(Rows {
             ticket: sealed.into(),
             schema: result_schema(&submitted.columns),
-            columns: submitted.columns,
+            columns: submitted.columns.clone(),
             total: submitted.rows.and_then(|rows| i64::try_from(rows).ok()),
             metadata,
         }))
@@ -106,10 +127,12 @@ impl Query {
         let context = SourceContext {
             database: ticket.database.clone(),
             schema: ticket.schema.clone(),
+            role: ticket.role.clone(),
             types: ticket.types.clone(),
+            memory_budget: Some(self.config.passthrough_memory),
             ..SourceContext::default()
         };
-        self.unread.forget(&ticket.query_id);
+        self.unread.read(&ticket.query_id);
         source.fetch(&ticket.query_id, &context).await
     }
 }
@@ -140,50 +163,5 @@ pub(crate) fn read_only(sql: &str) -> Result<()> {
         _ => Err(Error::invalid(
             "exactly one statement may pass through to a source",
         )),
-    }
-}
-
-/// Results at a source that nobody has begun to read.
-pub(crate) struct Unread {
-    life: Duration,
-    timers: Arc<Mutex<HashMap<String, AbortHandle>>>,
-}
-
-impl Unread {
-    pub(crate) fn new(life: Duration) -> Self {
-        Self {
-            life,
-            timers: Arc::default(),
-        }
-    }
-
-    /// Aborts the statement unless it is read in time.
-    fn watch(&self, source: Arc<dyn Source>, query_id: String) {
-        let (life, timers, id) = (self.life, self.timers.clone(), query_id.clone());
-        // The lock is held until the timer is in the map, so it cannot end before it is there.
-        let mut map = self.timers.lock().unwrap_or_else(PoisonError::into_inner);
-        let timer = tokio::spawn(async move {
-            tokio::time::sleep(life).await;
-            timers
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .remove(&id);
-            if let Err(error) = source.abort(&id).await {
-                tracing::warn!(query_id = %id, %error, "an unread result could not be aborted");
-            }
-        });
-        map.insert(query_id, timer.abort_handle());
-    }
-
-    /// The statement is being read, or was cancelled.
-    pub(crate) fn forget(&self, query_id: &str) {
-        let timer = self
-            .timers
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(query_id);
-        if let Some(timer) = timer {
-            timer.abort();
-        }
     }
 }

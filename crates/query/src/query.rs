@@ -9,6 +9,7 @@ use arrow::array::RecordBatch;
 use ducksync_core::{
     BatchStream, Error, Result,
     auth::GrantStore,
+    breaker::Breakers,
     catalog::{DatasetStore, Publisher, RunLedger, SecretStore, StorageMoves, Upkeep, Versions},
     engine::{QueryEngine, Stager},
     files::FileStore,
@@ -24,7 +25,7 @@ use crate::{
     bind::VersionRef,
     hint,
     parsed::{self, Foreign, Parsed, ParsedQuery},
-    passthrough::Unread,
+    passthrough::{InFlight, Unread},
     read::{Plan, Planner, Purpose, no_parameters},
     running::Running,
     seal::Sealer,
@@ -50,6 +51,8 @@ pub struct QueryConfig {
     pub ticket_life: Duration,
     /// How long a pass-through result may stay unread before it is aborted at the source (V-8).
     pub unread_life: Duration,
+    /// Bytes of one pass-through result in flight, at most.
+    pub passthrough_memory: u64,
     /// Sessions at once.
     pub max_sessions: usize,
     /// How long a session lives without a call.
@@ -64,6 +67,7 @@ impl Default for QueryConfig {
             statement_timeout: Duration::from_secs(600),
             ticket_life: Duration::from_secs(3600),
             unread_life: Duration::from_secs(60),
+            passthrough_memory: 64 << 20,
             max_sessions: 500,
             session_idle: Duration::from_secs(1800),
         }
@@ -99,6 +103,8 @@ pub struct QueryParts {
     pub runs: Arc<dyn RunRequests>,
     /// Moves catalog and data elsewhere.
     pub storage: Arc<dyn StorageMoves>,
+    /// Sources that are left alone for a while.
+    pub breakers: Arc<Breakers>,
     /// Tells the time for ages.
     pub clock: Arc<dyn Clock>,
     /// 32 bytes by which tickets and handles are sealed; the same on every replica.
@@ -115,6 +121,7 @@ pub struct Query {
     bound: moka::sync::Cache<(DatasetId, RunId), Arc<Version>>,
     running: Running,
     pub(crate) unread: Unread,
+    pub(crate) in_flight: InFlight,
     /// For work that goes on when its caller has gone.
     pub(crate) this: Weak<Self>,
 }
@@ -133,6 +140,7 @@ impl Query {
             bound,
             running: Running::default(),
             unread: Unread::new(config.unread_life),
+            in_flight: InFlight::default(),
             parts,
             config,
         })
@@ -361,13 +369,11 @@ impl Query {
         let principal = session.principal();
         let opened = self.unseal("ticket", &principal.name, ticket)?;
         if let Ticket::Passthrough(ticket) = Ticket::decode(&opened)? {
-            self.unread.forget(&ticket.query_id);
-            self.parts
-                .sources
-                .source(&ticket.source)
-                .await?
-                .abort(&ticket.query_id)
-                .await?;
+            // Others may want what an equal statement of theirs shares with this one.
+            if self.unread.cancelled(&ticket.query_id) {
+                let source = self.parts.sources.source(&ticket.source).await?;
+                source.abort(&ticket.query_id).await?;
+            }
         }
         Ok(self.running.cancel(ticket))
     }

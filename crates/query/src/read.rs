@@ -11,6 +11,7 @@ use ducksync_core::{
     freshness::{age_seconds, freshness},
     name::{Name, quote},
     session::{CacheStatus, Consistency, Contract, DatasetAnswer},
+    source::{Aspect, SourceContext},
     types::Field,
     version::{Lake, Version, View},
 };
@@ -514,11 +515,14 @@ impl Planner<'_> {
                 .with_reason(Reason::NotInitialized)
         })?;
         let source = self.query.parts.sources.source(&cache.source).await?;
-        let context = ducksync_core::source::SourceContext {
+        let context = SourceContext {
             types: cache.types.clone(),
             ..Default::default()
         };
-        Ok(source.describe(&cache.query, &context).await?.columns)
+        let described = source
+            .describe(&cache.query, &context, Aspect::Columns)
+            .await?;
+        Ok(described.columns)
     }
 
     async fn view(

@@ -28,6 +28,8 @@ pub const OPTIONS: &[&str] = &[
     "schema",
     "source",
     "dialect",
+    "role",
+    "source_parameters",
     "TimeZone",
     "consistency",
     "max_staleness",
@@ -134,6 +136,8 @@ impl Session {
                         .with_remedy("give it duckdb or snowflake"),
                 );
             }
+            "role" => may_act_as(&self.principal(), value)?,
+            "source_parameters" => drop(source_parameters(value)?),
             "timezone" if is_zone(value) => {}
             "timezone" => {
                 return Err(
@@ -168,6 +172,18 @@ impl Session {
     /// The zone in which its instants are shown.
     pub fn time_zone(&self) -> String {
         self.option("timezone").unwrap_or_else(|| "UTC".into())
+    }
+
+    /// Session parameters of the source for its pass-through statements: those of the option
+    /// `source_parameters`, and its zone if it chose one.
+    pub(crate) fn source_parameters(&self) -> BTreeMap<String, String> {
+        let given = self.option("source_parameters");
+        let given = given.and_then(|text| source_parameters(&text).ok());
+        let mut parameters = given.unwrap_or_default();
+        if let Some(zone) = self.option("timezone") {
+            parameters.entry("TIMEZONE".into()).or_insert(zone);
+        }
+        parameters
     }
 
     /// The story of its last answer (V-2).
@@ -220,6 +236,69 @@ impl Session {
     fn idle(&self) -> Duration {
         self.state().used.elapsed()
     }
+}
+
+/// Whether a principal may act at a source in that role: a service login may hold many, so only those
+/// that are also the principal's own.
+fn may_act_as(principal: &Principal, role: &str) -> Result<()> {
+    let own = principal
+        .roles
+        .iter()
+        .any(|own| own.eq_ignore_ascii_case(role.trim_matches('"')));
+    if own || principal.is_admin() {
+        return Ok(());
+    }
+    Err(Error::permission_denied(format!(
+        "option role cannot be {role:?}: {} has no such role",
+        principal.name
+    ))
+    .with_remedy("use a role of yours, or ask an administrator for it"))
+}
+
+/// Session parameters that change what a statement means or how its values are read, and nothing else.
+const SOURCE_PARAMETERS: &[&str] = &[
+    "BINARY_INPUT_FORMAT",
+    "BINARY_OUTPUT_FORMAT",
+    "DATE_INPUT_FORMAT",
+    "DATE_OUTPUT_FORMAT",
+    "QUOTED_IDENTIFIERS_IGNORE_CASE",
+    "TIMESTAMP_INPUT_FORMAT",
+    "TIMESTAMP_LTZ_OUTPUT_FORMAT",
+    "TIMESTAMP_NTZ_OUTPUT_FORMAT",
+    "TIMESTAMP_OUTPUT_FORMAT",
+    "TIMESTAMP_TYPE_MAPPING",
+    "TIMESTAMP_TZ_OUTPUT_FORMAT",
+    "TIMEZONE",
+    "TIME_INPUT_FORMAT",
+    "TIME_OUTPUT_FORMAT",
+    "TWO_DIGIT_CENTURY_START",
+    "USE_CACHED_RESULT",
+    "WEEK_OF_YEAR_POLICY",
+    "WEEK_START",
+];
+
+/// `NAME=value` pairs, separated by `;`.
+fn source_parameters(text: &str) -> Result<BTreeMap<String, String>> {
+    let mut parameters = BTreeMap::new();
+    for pair in text
+        .split(';')
+        .map(str::trim)
+        .filter(|pair| !pair.is_empty())
+    {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        let name = name.trim().to_ascii_uppercase();
+        if !SOURCE_PARAMETERS.contains(&name.as_str()) || value.trim().is_empty() {
+            return Err(
+                Error::invalid(format!("option source_parameters cannot hold {pair:?}"))
+                    .with_remedy(format!(
+                        "write NAME=value; NAME=value with names of {}",
+                        SOURCE_PARAMETERS.join(", ")
+                    )),
+            );
+        }
+        parameters.insert(name, value.trim().to_owned());
+    }
+    Ok(parameters)
 }
 
 /// Whether `text` has the shape of a zone name: it is quoted where it is used, this is for the error.

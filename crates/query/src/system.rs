@@ -132,7 +132,7 @@ pub(crate) fn rows(
         (_, "sources") => sources(lake, principal),
         (_, "caches") => caches(lake, principal),
         (_, "state") => state(lake, principal),
-        (_, "table_snapshots") => table_snapshots(),
+        (_, "table_snapshots") => table_snapshots(lake, principal),
         _ => cache_status(lake, principal, now),
     }
 }
@@ -353,8 +353,31 @@ fn state(lake: &Lake, principal: &Principal) -> Rows {
     }
 }
 
-/// Fingerprints are of mode `two_stage`, which no cache has yet: no rows, and that is the truth.
-fn table_snapshots() -> Rows {
+/// Fingerprints, where the first stage of `two_stage` sees nothing better (C-7).
+fn table_snapshots(lake: &Lake, principal: &Principal) -> Rows {
+    let mut rows = Vec::new();
+    for cache in visible_caches(lake, principal) {
+        let stage = cache.proof.as_ref();
+        let stage = stage.and_then(|proof| Some((proof, proof.tokens.first_stage.as_ref()?)));
+        let Some((proof, stage)) = stage else {
+            continue;
+        };
+        for (table, signal) in &stage.signals {
+            let numbers = signal.as_ref().and_then(|signal| {
+                let (rows, bytes) = signal.as_str().strip_prefix("fp:")?.split_once(':')?;
+                Some((rows.parse::<i64>().ok()?, bytes.parse::<i64>().ok()?))
+            });
+            if let Some((source_rows, source_bytes)) = numbers {
+                rows.push(vec![
+                    text(&cache.name.name),
+                    text(table),
+                    source_rows.to_string(),
+                    source_bytes.to_string(),
+                    instant(proof.checked_at),
+                ]);
+            }
+        }
+    }
     Rows {
         columns: columns(&[
             ("cache_name", LakeType::Varchar),
@@ -363,7 +386,7 @@ fn table_snapshots() -> Rows {
             ("source_bytes", LakeType::Int64),
             ("snapshot_at", LakeType::TimestampTz),
         ]),
-        rows: Vec::new(),
+        rows,
     }
 }
 

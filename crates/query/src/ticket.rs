@@ -36,6 +36,8 @@ pub(crate) struct PassthroughTicket {
     pub(crate) query_id: String,
     pub(crate) database: Option<String>,
     pub(crate) schema: Option<String>,
+    #[serde(default)]
+    pub(crate) role: Option<String>,
     pub(crate) types: TypeOptions,
 }
 

@@ -9,6 +9,7 @@ use crate::execute::Executor;
 use crate::faults::Faults;
 use crate::gates::Gates;
 use crate::log::Log;
+use crate::names;
 use crate::query::{Interrupt, Queries};
 use crate::result::{Format, ResultSet};
 use crate::session::Sessions;
@@ -44,6 +45,12 @@ impl Account {
         Ok(account)
     }
 
+    /// Forgets what a table's rows were before now.
+    pub(crate) fn age_history(&self, table: &str) -> Result<(), SqlError> {
+        let name = Context::default().resolve(&names::parse(table)?)?;
+        self.engine.age(&name)
+    }
+
     /// Runs statements for the control interface: no session, no log; answers the last result.
     pub(crate) fn run_script(
         &self,
@@ -63,6 +70,7 @@ impl Account {
             engine: &self.engine,
             session: None,
             context,
+            query_id: None,
             bindings: Vec::new(),
             format: Format::Values,
             describe_only: false,

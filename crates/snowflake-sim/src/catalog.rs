@@ -3,72 +3,16 @@
 //! DuckDB holds the rows; what it would forget (a type's scale, who refers to whom, when something
 //! changed) is here.
 
+mod object;
+
+pub(crate) use object::{Change, Column, Object, ObjectKind, RETENTION_DAYS, change_at, time_of};
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 
 use crate::error::SqlError;
 use crate::names::{self, ObjectName};
-use crate::types::SnowflakeType;
-
-/// A column as declared, or, of a view, as derived when the view was made.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Column {
-    pub(crate) name: String,
-    pub(crate) kind: SnowflakeType,
-    pub(crate) nullable: bool,
-    pub(crate) default: Option<String>,
-    pub(crate) primary_key: bool,
-    pub(crate) comment: Option<String>,
-}
-
-impl Column {
-    pub(crate) fn new(name: &str, kind: SnowflakeType) -> Self {
-        Self {
-            name: name.to_owned(),
-            kind,
-            nullable: true,
-            default: None,
-            primary_key: false,
-            comment: None,
-        }
-    }
-}
-
-/// What an object is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum ObjectKind {
-    Table {
-        change_tracking: bool,
-    },
-    View {
-        /// The whole CREATE statement, as sent.
-        text: String,
-        references: BTreeSet<ObjectName>,
-        secure: bool,
-    },
-}
-
-/// A table or view.
-#[derive(Debug, Clone)]
-pub(crate) struct Object {
-    pub(crate) kind: ObjectKind,
-    pub(crate) columns: Vec<Column>,
-    pub(crate) comment: String,
-    pub(crate) created: DateTime<Utc>,
-    pub(crate) last_altered: DateTime<Utc>,
-    pub(crate) last_ddl: DateTime<Utc>,
-    /// Moves with every change of definition or rows; the change token.
-    pub(crate) change: u64,
-    /// Rows and bytes as counted when `change` was the first number.
-    pub(crate) size: Option<(u64, u64, u64)>,
-}
-
-impl Object {
-    pub(crate) fn is_view(&self) -> bool {
-        matches!(self.kind, ObjectKind::View { .. })
-    }
-}
 
 #[derive(Debug, Clone)]
 pub(crate) struct Schema {
@@ -86,7 +30,7 @@ pub(crate) struct Database {
 #[derive(Debug, Default)]
 pub(crate) struct Catalog {
     pub(crate) databases: BTreeMap<String, Database>,
-    changes: u64,
+    changes: Change,
 }
 
 impl Catalog {
@@ -166,9 +110,21 @@ impl Catalog {
     }
 
     /// Makes (or replaces) an object, as of now.
-    pub(crate) fn define(&mut self, name: &ObjectName, kind: ObjectKind, columns: Vec<Column>) {
-        let now = Utc::now();
+    pub(crate) fn define(
+        &mut self,
+        name: &ObjectName,
+        mut kind: ObjectKind,
+        columns: Vec<Column>,
+    ) -> Change {
         let change = self.next_change();
+        let now = time_of(change);
+        if let ObjectKind::Table {
+            tracked: Some(since),
+            ..
+        } = &mut kind
+        {
+            *since = change;
+        }
         self.put(
             name,
             Object {
@@ -178,23 +134,67 @@ impl Catalog {
                 created: now,
                 last_altered: now,
                 last_ddl: now,
+                born: change,
+                forgotten: 0,
                 change,
                 size: None,
             },
         );
+        change
     }
 
     /// Records that rows (or, with `ddl`, the definition) of an object changed.
-    pub(crate) fn touch(&mut self, name: &ObjectName, ddl: bool) {
-        let now = Utc::now();
+    pub(crate) fn touch(&mut self, name: &ObjectName, ddl: bool) -> Change {
+        self.touch_all(&BTreeSet::from([name.clone()]), ddl)
+    }
+
+    /// Records that objects changed together.
+    pub(crate) fn touch_all(&mut self, names: &BTreeSet<ObjectName>, ddl: bool) -> Change {
         let change = self.next_change();
-        if let Some(object) = self.get_mut(name) {
+        for name in names {
+            let Some(object) = self.get_mut(name) else {
+                continue;
+            };
             object.change = change;
-            object.last_altered = now.max(object.last_altered + chrono::TimeDelta::microseconds(1));
+            object.last_altered = time_of(change);
             if ddl {
                 object.last_ddl = object.last_altered;
             }
         }
+        change
+    }
+
+    /// Forgets what a table's rows were before now.
+    pub(crate) fn age(&mut self, name: &ObjectName) -> Result<Change, SqlError> {
+        let change = self.next_change();
+        let object = self
+            .get_mut(name)
+            .ok_or_else(|| SqlError::missing("Table", &name.display()))?;
+        object.forgotten = change;
+        Ok(change)
+    }
+
+    /// The last change so far.
+    pub(crate) fn last_change(&self) -> Change {
+        self.changes
+    }
+
+    /// The table whose changes have been tracked since this change.
+    pub(crate) fn tracked_since(&self, since: Change) -> Option<(ObjectName, &Object)> {
+        self.objects()
+            .find(|(_, object)| object.tracked() == Some(since))
+    }
+
+    /// Every table and view.
+    pub(crate) fn objects(&self) -> impl Iterator<Item = (ObjectName, &Object)> {
+        self.databases.iter().flat_map(|(database, schemas)| {
+            schemas.schemas.iter().flat_map(move |(schema, objects)| {
+                objects
+                    .objects
+                    .iter()
+                    .map(move |(name, object)| (ObjectName::new(database, schema, name), object))
+            })
+        })
     }
 
     /// The change token: for a view, it moves with every object behind it.
@@ -229,9 +229,9 @@ impl Catalog {
     }
 
     /// Numbers that only grow, look like times, and mean nothing.
-    fn next_change(&mut self) -> u64 {
+    fn next_change(&mut self) -> Change {
         let now = u64::try_from(Utc::now().timestamp_micros()).unwrap_or_default() * 1_000;
-        self.changes = now.max(self.changes + 1_000_000);
+        self.changes = now.max(self.changes + 1_000);
         self.changes
     }
 }
@@ -242,7 +242,8 @@ mod tests {
 
     fn table() -> ObjectKind {
         ObjectKind::Table {
-            change_tracking: false,
+            tracked: None,
+            retention_days: RETENTION_DAYS,
         }
     }
 

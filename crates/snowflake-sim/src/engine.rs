@@ -1,15 +1,17 @@
 //! The in-memory DuckDB behind the account, and the catalog beside it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 
 use duckdb::Connection;
 use serde_json::{Value, json};
 
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, Change};
 use crate::error::SqlError;
+use crate::history;
 use crate::names::{self, ObjectName};
+use crate::points::Points;
 use crate::rewrite::SCRATCH_CATALOG;
 
 /// What a statement sees of its session.
@@ -78,6 +80,8 @@ pub(crate) struct Engine {
     /// Held exclusively while rows change and their change token moves, shared while tokens are
     /// read: nobody sees a change without its token.
     pub(crate) commits: RwLock<()>,
+    /// Which state of the account each statement saw.
+    pub(crate) points: Points,
     scratch: AtomicU64,
 }
 
@@ -88,15 +92,18 @@ impl Engine {
             "SET GLOBAL TimeZone = 'UTC';
              ATTACH ':memory:' AS \"sim~\";
              ATTACH ':memory:' AS {SCRATCH_CATALOG};
+             {}
              USE \"sim~\";
              {}
              USE memory;",
+            history::SETUP,
             include_str!("macros.sql")
         ))?;
         Ok(Self {
             root: Mutex::new(root),
             catalog: Mutex::default(),
             commits: RwLock::new(()),
+            points: Points::default(),
             scratch: AtomicU64::new(1),
         })
     }
@@ -164,6 +171,32 @@ impl Engine {
         ))?;
         self.catalog().add_schema(database, name);
         Ok(())
+    }
+
+    /// Records that the rows of tables changed together: moves their change tokens and adds to the
+    /// histories of those whose changes are tracked. For the holder of `commits`, after the commit.
+    pub(crate) fn committed(&self, changed: &BTreeSet<ObjectName>) -> Result<Change, SqlError> {
+        let change = self.catalog().touch_all(changed, false);
+        // Not the statement's connection, which somebody may interrupt.
+        let connection = self.connect(&Context::default())?;
+        for name in changed {
+            let object = self.catalog().get(name).cloned();
+            if let Some(object) = object {
+                history::record(&connection, name, &object, change)?;
+            }
+        }
+        Ok(change)
+    }
+
+    /// Forgets what a table's rows were before now, as if its retention were over.
+    pub(crate) fn age(&self, name: &ObjectName) -> Result<(), SqlError> {
+        let _alone = self.commits.write().unwrap_or_else(PoisonError::into_inner);
+        let change = self.catalog().age(name)?;
+        let since = self.catalog().get(name).and_then(|object| object.tracked());
+        match since {
+            Some(since) => history::forget(&self.connect(&Context::default())?, since, change),
+            None => Ok(()),
+        }
     }
 
     /// Rows and bytes of a table, counted once per change.

@@ -79,6 +79,27 @@ impl SqlError {
         )
     }
 
+    /// The table is named without its schema, as Snowflake does here.
+    pub(crate) fn no_time_travel(table: &str) -> Self {
+        Self::new(
+            "000707",
+            "02000",
+            format!(
+                "Time travel data is not available for table {table}. The requested time is either beyond the allowed time travel period or before the object creation time."
+            ),
+        )
+    }
+
+    pub(crate) fn not_tracked(table: &str) -> Self {
+        Self::new(
+            "091930",
+            "55000",
+            format!(
+                "SQL compilation error: Change tracking is not enabled or has been missing for the time range requested on table '{table}'."
+            ),
+        )
+    }
+
     pub(crate) fn no_database() -> Self {
         Self::new(
             "090105",

@@ -5,13 +5,15 @@ mod ddl;
 mod describe;
 mod dml;
 mod explain;
+mod past;
 mod select;
 mod session;
 mod show;
 mod table;
 mod view;
 
-use std::sync::{PoisonError, RwLockReadGuard};
+use std::collections::BTreeSet;
+use std::sync::{PoisonError, RwLockReadGuard, RwLockWriteGuard};
 
 use duckdb::Connection;
 use sqlparser::tokenizer::TokenWithSpan;
@@ -19,13 +21,21 @@ use sqlparser::tokenizer::TokenWithSpan;
 use crate::engine::{Context, Engine};
 use crate::error::SqlError;
 use crate::functions;
+use crate::history;
 use crate::information;
 use crate::names::ObjectName;
+use crate::points::Point;
 use crate::query::Interrupt;
 use crate::result::{Format, ResultSet};
 use crate::rewrite::{Rewriter, Rewritten};
 use crate::session::{Session, Transaction};
 use crate::statement::{Kind, Statement};
+
+/// What the open transaction has changed.
+struct Changed<'a> {
+    touched: &'a mut BTreeSet<ObjectName>,
+    statements: &'a mut Vec<String>,
+}
 
 /// Everything that a statement runs with.
 pub(crate) struct Executor<'a> {
@@ -33,6 +43,8 @@ pub(crate) struct Executor<'a> {
     /// The session, unless the control interface asks.
     pub(crate) session: Option<&'a Session>,
     pub(crate) context: Context,
+    /// The statement's id, unless the control interface asks.
+    pub(crate) query_id: Option<&'a str>,
     /// Literals for the statement's placeholders.
     pub(crate) bindings: Vec<String>,
     pub(crate) format: Format,
@@ -43,8 +55,15 @@ pub(crate) struct Executor<'a> {
 impl Executor<'_> {
     pub(crate) fn execute(&mut self, sql: &str) -> Result<ResultSet, SqlError> {
         let statement = Statement::parse(sql)?;
-        self.dispatch(sql, &statement)
-            .map_err(|error| located(error, &statement.tokens))
+        let before = self.engine.catalog().last_change();
+        let result = self
+            .dispatch(sql, &statement)
+            .map_err(|error| located(error, &statement.tokens));
+        let at = self.engine.catalog().last_change();
+        if let Some(id) = self.query_id {
+            self.engine.points.set_if_new(id, Point { before, at });
+        }
+        result
     }
 
     fn dispatch(&mut self, sql: &str, statement: &Statement) -> Result<ResultSet, SqlError> {
@@ -66,10 +85,27 @@ impl Executor<'_> {
             Kind::Delete => self.delete(statement),
             Kind::Merge => self.merge(statement),
             Kind::Truncate => self.truncate(statement),
-            Kind::CreateTableAs | Kind::Create => self.create(sql, statement),
+            Kind::CreateTableAs | Kind::Create | Kind::Drop | Kind::Alter => {
+                self.define(sql, statement)
+            }
+        }
+    }
+
+    /// A change of definitions: it commits the open transaction first, as at Snowflake.
+    fn define(&mut self, sql: &str, statement: &Statement) -> Result<ResultSet, SqlError> {
+        self.end_transaction(Kind::Commit)?;
+        let engine = self.engine;
+        let _alone = engine
+            .commits
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        let result = match statement.kind {
             Kind::Drop => self.drop_object(statement),
             Kind::Alter => self.alter(statement),
-        }
+            _ => self.create(sql, statement),
+        }?;
+        history::reconcile(engine)?;
+        Ok(result)
     }
 
     /// The tokens in DuckDB's words.
@@ -79,6 +115,7 @@ impl Executor<'_> {
         };
         Rewriter {
             functions: &functions,
+            past: &|parts, past| self.past(parts, past),
             bindings: &self.bindings,
             database: self.context.database.as_deref(),
             scratch,
@@ -109,7 +146,7 @@ impl Executor<'_> {
     /// As [`Self::on_connection`]; `work` may add to what the open transaction has changed.
     fn in_transaction<T>(
         &self,
-        work: impl FnOnce(&Connection, Option<&mut Vec<ObjectName>>) -> Result<T, SqlError>,
+        work: impl FnOnce(&Connection, Option<&mut Changed<'_>>) -> Result<T, SqlError>,
     ) -> Result<T, SqlError> {
         if let Some(session) = self.session {
             let mut open = session
@@ -119,15 +156,29 @@ impl Executor<'_> {
             if let Some(Transaction {
                 connection,
                 touched,
+                statements,
+                ..
             }) = open.as_mut()
             {
                 self.interrupt.begin(connection)?;
-                return work(connection, Some(touched));
+                let mut changed = Changed {
+                    touched,
+                    statements,
+                };
+                return work(connection, Some(&mut changed));
             }
         }
         let connection = self.engine.connect(&self.context)?;
         self.interrupt.begin(&connection)?;
         work(&connection, None)
+    }
+
+    /// Keeps everyone else out while rows change and histories follow.
+    fn alone(&self) -> RwLockWriteGuard<'_, ()> {
+        self.engine
+            .commits
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Keeps changes out while change tokens are read.

@@ -109,7 +109,10 @@ fn table_row(name: &ObjectName, object: &Object, size: Option<(u64, u64)>) -> St
         None,
         size.map(|(rows, _)| rows.to_string()),
         size.map(|(_, bytes)| bytes.to_string()),
-        size.map(|_| "1".to_owned()),
+        match object.kind {
+            ObjectKind::Table { retention_days, .. } => Some(retention_days.to_string()),
+            ObjectKind::View { .. } => None,
+        },
         Some(object.created.to_rfc3339()),
         Some(object.last_altered.to_rfc3339()),
         Some(object.last_ddl.to_rfc3339()),

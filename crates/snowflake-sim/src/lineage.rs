@@ -8,9 +8,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use duckdb::Connection;
 use serde_json::Value;
 
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, Object};
 use crate::engine::Context;
 use crate::error::SqlError;
+use crate::history;
 use crate::names::{self, ObjectName};
 use crate::types::SnowflakeType;
 
@@ -59,11 +60,9 @@ pub(crate) fn references(
 ) -> BTreeSet<ObjectName> {
     let mut found = BTreeSet::new();
     collect(tree, &mut |node| {
-        if let Some(name) = object(node, context)
-            && catalog.get(&name).is_some()
-        {
-            found.insert(name);
-        }
+        let named = object(node, context).filter(|name| catalog.get(name).is_some());
+        let name = named.or_else(|| Some(past_of(node, catalog)?.0));
+        found.extend(name);
     });
     found
 }
@@ -101,6 +100,12 @@ fn object(node: &Value, context: &Context) -> Option<ObjectName> {
         .filter(|part| !part.is_empty())
         .collect();
     context.resolve(&parts).ok()
+}
+
+/// The table whose history a BASE_TABLE node names.
+fn past_of<'a>(node: &Value, catalog: &'a Catalog) -> Option<(ObjectName, &'a Object)> {
+    (text(node, "catalog_name") == history::HISTORY_CATALOG)
+        .then(|| history::owner(catalog, text(node, "table_name")))?
 }
 
 struct Walk<'a> {
@@ -175,7 +180,9 @@ impl Walk<'_> {
                 let mut columns = match ctes.get(text(node, "table_name")).filter(|_| unqualified) {
                     Some(columns) => columns.clone(),
                     None => {
-                        let object = self.catalog.get(&object(node, self.context)?)?;
+                        let named = object(node, self.context);
+                        let named = named.and_then(|name| self.catalog.get(&name));
+                        let object = named.or_else(|| Some(past_of(node, self.catalog)?.1))?;
                         object
                             .columns
                             .iter()

@@ -6,6 +6,9 @@
 
 mod calls;
 mod casts;
+mod past;
+
+pub(crate) use past::{Past, PastRows, PointAsked, PointBy};
 
 use std::collections::BTreeSet;
 
@@ -25,8 +28,10 @@ pub(crate) const SCRATCH_CATALOG: &str = "\"sim~info\"";
 pub(crate) type Functions<'a> = dyn Fn(&str, &[String]) -> Result<Option<String>, SqlError> + 'a;
 
 /// What the rewriter needs to know beside the tokens.
+#[derive(Clone, Copy)]
 pub(crate) struct Rewriter<'a> {
     pub(crate) functions: &'a Functions<'a>,
+    pub(crate) past: &'a PastRows<'a>,
     /// Literals for `?` and `:1`, in order.
     pub(crate) bindings: &'a [String],
     /// The current database, for an unqualified `INFORMATION_SCHEMA`.
@@ -116,6 +121,7 @@ impl Pass<'_> {
             return Ok(());
         };
         match &token {
+            Token::Word(_) if self.past()? => {}
             Token::Word(word) if word.quote_style.is_some() => {
                 if !self.information_schema() {
                     self.emit(names::quoted(&word.value), 1);

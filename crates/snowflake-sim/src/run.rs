@@ -202,6 +202,7 @@ impl Life {
                 engine: &account.engine,
                 session: Some(&session),
                 context,
+                query_id: Some(&query.id),
                 bindings: bindings(request.bindings.as_ref())?,
                 format,
                 describe_only: request.describe_only,

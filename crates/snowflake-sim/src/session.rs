@@ -1,6 +1,6 @@
 //! Sessions and their tokens.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -8,23 +8,18 @@ use std::time::{Duration, Instant};
 use duckdb::Connection;
 use uuid::Uuid;
 
-use crate::catalog::Catalog;
+use crate::catalog::Change;
 use crate::engine::Context;
 use crate::names::ObjectName;
 
-/// An open transaction: its connection and the objects it has changed.
+/// An open transaction: its connection, what it sees, and what it has changed.
 pub(crate) struct Transaction {
     pub(crate) connection: Connection,
-    pub(crate) touched: Vec<ObjectName>,
-}
-
-impl Transaction {
-    /// Moves the change tokens of what the transaction changed.
-    pub(crate) fn publish(&self, catalog: &mut Catalog) {
-        for name in &self.touched {
-            catalog.touch(name, false);
-        }
-    }
+    /// The last change that it sees.
+    pub(crate) begun: Change,
+    pub(crate) touched: BTreeSet<ObjectName>,
+    /// The statements that changed rows; their point is the commit.
+    pub(crate) statements: Vec<String>,
 }
 
 /// One login.

@@ -189,6 +189,13 @@ impl Simulator {
         self.account.queries.expire_chunks();
     }
 
+    /// Forgets what a table (`DB.SCHEMA.TABLE`) was before now, as if its retention were over.
+    pub async fn age_history(&self, table: &str) -> Result<(), SimulatorError> {
+        let account = self.account.clone();
+        let table = table.to_owned();
+        Ok(blocking(move || account.age_history(&table)).await?)
+    }
+
     /// How long the simulator waits before it answers "pending".
     pub fn sync_wait(&self) -> Duration {
         self.account.config.sync_wait

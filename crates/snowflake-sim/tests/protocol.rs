@@ -4,6 +4,8 @@
 
 #[path = "protocol/abort.rs"]
 mod abort;
+#[path = "protocol/changes.rs"]
+mod changes;
 #[path = "protocol/client.rs"]
 mod client;
 #[path = "protocol/control.rs"]

@@ -4,13 +4,16 @@
 //! does. From the outside in: [`SnowflakeFactory`] reads secret and options (`settings`), a source has
 //! sessions (`pool`, `session`, `login`) that send requests (`http`, `retry`, `protocol`); a statement
 //! is run and waited for (`statement`, `failure`); its rows are streamed (`result`, `chunk`, `wire`,
-//! `rowset`) and converted as declared (`columns`, `convert`). Questions of metadata (`answer`,
-//! `explain`, `views`, `tokens`) are statements like others, of a kind that needs no warehouse where
-//! Snowflake allows.
+//! `rowset`) and converted as declared (`columns`, `convert`). Questions of metadata (`questions`,
+//! `explain`, `listing`, `views`, `tokens`) are statements like others, of a kind that needs no warehouse
+//! where Snowflake allows; what is asked at the same time is asked at once (`batch`, `bisect`), and
+//! `answer` reads what comes back.
 //!
 //! Deliberately absent: writing to Snowflake, stages, bindings, and any change of a statement's text.
 
 mod answer;
+mod batch;
+mod bisect;
 mod chunk;
 mod columns;
 mod convert;
@@ -20,10 +23,12 @@ mod failure;
 mod fixtures;
 mod http;
 mod kept;
+mod listing;
 mod login;
 mod names;
 mod pool;
 mod protocol;
+mod questions;
 mod result;
 mod retry;
 mod rowset;
@@ -34,7 +39,7 @@ mod tokens;
 mod views;
 mod wire;
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use ducksync_core::{
@@ -43,22 +48,20 @@ use ducksync_core::{
     name::ObjectName,
     secret::Secret,
     source::{
-        ObjectState, Source, SourceContext, SourceDefinition, SourceDescription, SourceFactory,
-        SourcePart, Submitted, TokenKind,
+        Aspect, ObjectState, Source, SourceContext, SourceDefinition, SourceDescription,
+        SourceFactory, SourcePart, Submitted, TokenKind,
     },
 };
 
 use columns::Plan;
 use http::Http;
 use kept::KeptReplies;
-use pool::SessionPool;
+use pool::{Place, SessionPool};
 use protocol::QueryData;
+use questions::Questions;
 use session::Session;
 use settings::{Options, Settings};
 use statement::Manner;
-
-/// How long a question of metadata may take.
-const METADATA_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// Makes Snowflake sources.
 ///
@@ -100,7 +103,8 @@ impl SourceFactory for SnowflakeFactory {
 
 /// One account, logged in as one secret.
 struct Snowflake {
-    sessions: SessionPool,
+    sessions: Arc<SessionPool>,
+    questions: Questions,
     kept: KeptReplies,
     options: Options,
 }
@@ -108,16 +112,43 @@ struct Snowflake {
 impl Snowflake {
     fn new(settings: Settings) -> Result<Self> {
         let http = Arc::new(Http::new(settings.base, settings.retry)?);
+        let sessions = SessionPool::new(http, settings.login, settings.options.sessions);
+        let sessions = Arc::new(sessions);
         Ok(Self {
-            sessions: SessionPool::new(http, settings.login, settings.options.sessions),
+            questions: Questions::new(sessions.clone(), settings.options),
+            sessions,
             kept: KeptReplies::default(),
             options: settings.options,
         })
     }
 
+    async fn columns(&self, sql: &str, context: &SourceContext) -> Result<Option<Arc<Plan>>> {
+        let describing = Manner {
+            timeout: context.timeout.or(Some(questions::TIMEOUT)),
+            describe_only: true,
+            ..manner(context)
+        };
+        let reply = statement::run(&self.session(context), sql, &describing).await?;
+        declared(&reply, context).map(Some)
+    }
+
+    async fn objects(&self, sql: &str, context: &SourceContext) -> Result<Vec<ObjectName>> {
+        if context.database.is_none() && context.schema.is_none() && context.role.is_none() {
+            return self.questions.objects(sql).await;
+        }
+        let manner = Manner {
+            timeout: context.timeout.or(Some(questions::TIMEOUT)),
+            ..manner(context)
+        };
+        explain::objects(&self.session(context), sql, &manner, self.options).await
+    }
+
     fn session(&self, context: &SourceContext) -> Arc<Session> {
-        self.sessions
-            .session(context.database.as_deref(), context.schema.as_deref())
+        self.sessions.session(Place {
+            database: context.database.clone(),
+            schema: context.schema.clone(),
+            role: context.role.clone(),
+        })
     }
 }
 
@@ -126,6 +157,7 @@ fn manner(context: &SourceContext) -> Manner {
         tag: context.tag.clone(),
         timeout: context.timeout,
         describe_only: false,
+        parameters: context.parameters.clone(),
     }
 }
 
@@ -135,52 +167,54 @@ fn declared(reply: &QueryData, context: &SourceContext) -> Result<Arc<Plan>> {
 
 #[async_trait]
 impl Source for Snowflake {
-    async fn describe(&self, sql: &str, context: &SourceContext) -> Result<SourceDescription> {
-        let session = self.session(context);
-        let describing = Manner {
-            timeout: context.timeout.or(Some(METADATA_TIMEOUT)),
-            describe_only: true,
-            ..manner(context)
+    async fn describe(
+        &self,
+        sql: &str,
+        context: &SourceContext,
+        wanted: Aspect,
+    ) -> Result<SourceDescription> {
+        let (columns, objects) = match wanted {
+            Aspect::Everything => {
+                tokio::join!(self.columns(sql, context), self.objects(sql, context))
+            }
+            Aspect::Columns => (self.columns(sql, context).await, Ok(Vec::new())),
+            Aspect::Objects => (Ok(None), self.objects(sql, context).await),
         };
-        let (reply, objects) = tokio::join!(
-            statement::run(&session, sql, &describing),
-            explain::objects(&session, sql, &describing, self.options)
-        );
-        let plan = declared(&reply?, context)?;
-        let mut warnings = plan.warnings.clone();
-        let objects = objects.unwrap_or_else(|error| {
-            let why = error.message();
-            warnings.push(format!(
-                "snowflake did not say which objects the statement reads: {why}"
-            ));
-            Vec::new()
-        });
+        let plan = columns?;
+        let mut warnings = plan
+            .as_ref()
+            .map_or(Vec::new(), |plan| plan.warnings.clone());
+        let objects = match objects {
+            // The statement is judged by its columns; why a plan was refused is only told.
+            Err(error) if failure::is_rejection(&error) => {
+                let why = error.message();
+                warnings.push(format!(
+                    "snowflake did not say which objects the statement reads: {why}"
+                ));
+                Vec::new()
+            }
+            objects => objects?,
+        };
+        let plain_texts = plan
+            .as_ref()
+            .map_or(Vec::new(), |plan| plan.plain_texts.clone());
         Ok(SourceDescription {
-            columns: plan.fields.clone(),
+            columns: plan.map_or_else(|| Vec::new().into(), |plan| plan.fields.clone()),
             objects,
-            plain_texts: plan.plain_texts.clone(),
+            plain_texts,
             warnings,
         })
     }
 
-    async fn tokens(&self, objects: &[ObjectName], kind: TokenKind) -> Result<Vec<ObjectState>> {
+    async fn tokens(
+        &self,
+        objects: &[ObjectName],
+        kind: TokenKind,
+    ) -> Result<Vec<Result<ObjectState>>> {
         if objects.is_empty() {
             return Ok(Vec::new());
         }
-        let session = self.sessions.session(None, None);
-        let manner = Manner {
-            tag: Some("ducksync:tokens".to_owned()),
-            timeout: Some(METADATA_TIMEOUT),
-            describe_only: false,
-        };
-        match kind {
-            TokenKind::ChangeToken => {
-                tokens::change_tokens(&session, objects, &manner, self.options).await
-            }
-            TokenKind::LastAltered => {
-                tokens::altered::last_altered(&session, objects, &manner, self.options).await
-            }
-        }
+        self.questions.signals(objects, kind).await
     }
 
     async fn submit(&self, sql: &str, context: &SourceContext) -> Result<Submitted> {
@@ -211,12 +245,16 @@ impl Source for Snowflake {
             None => statement::result(&session, query_id).await?,
         };
         let plan = declared(&reply, context)?;
-        result::stream(session, query_id.to_owned(), plan, reply, self.options).await
+        let mut options = self.options;
+        if let Some(budget) = context.memory_budget {
+            options.memory_budget = usize::try_from(budget).unwrap_or(usize::MAX);
+        }
+        result::stream(session, query_id.to_owned(), plan, reply, options).await
     }
 
     async fn abort(&self, query_id: &str) -> Result<()> {
         let session = self.kept.forget(query_id);
-        let session = session.unwrap_or_else(|| self.sessions.session(None, None));
+        let session = session.unwrap_or_else(|| self.sessions.session(Place::default()));
         statement::abort(&session, query_id).await
     }
 

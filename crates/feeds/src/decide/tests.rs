@@ -98,14 +98,17 @@ fn redefined(mut dataset: Dataset) -> Dataset {
 }
 
 const REFRESH: Wanted = Wanted {
+    prove: false,
     force: false,
     check: true,
 };
 const FORCE: Wanted = Wanted {
+    prove: false,
     force: true,
     check: true,
 };
 const READ: Wanted = Wanted {
+    prove: false,
     force: false,
     check: false,
 };

@@ -1,7 +1,10 @@
 //! Starts runs of datasets whose `refresh_every` is over (C-13, G-10).
 //!
 //! Looks periodically, and at once when a definition changed or a run ended. It only ever has as many
-//! runs waiting as there are free workers: what is due beyond that is due at the next look too.
+//! runs waiting as may be at work: what is due beyond that is due at the next look too.
+//!
+//! The checks of one source fall due at the same moments ([`crate::due`]), so that their questions travel
+//! in the same statements (C-9).
 
 use std::{
     sync::{Arc, atomic::Ordering::Relaxed},
@@ -42,26 +45,25 @@ fn look(feeds: &Arc<Inner>) {
         .datasets
         .values()
         .filter_map(|dataset| {
-            Some((
-                next_check(dataset, feeds.last_attempt(dataset.id))?,
-                dataset,
-            ))
+            let next = next_check(dataset, feeds.last_attempt(dataset.id))?;
+            Some((next, dataset))
         })
         .filter(|(next, dataset)| *next <= now && !feeds.flights.has(dataset.id))
         .collect();
     feeds.counters.due.store(due.len() as u64, Relaxed);
     due.sort_by_key(|(next, dataset)| (*next, dataset.id));
-    let admitted = due.into_iter().map(|(_, dataset)| dataset);
-    admitted
+    due.into_iter()
+        .map(|(_, dataset)| dataset)
         .filter(|dataset| source_admits(feeds, dataset, now))
-        .take(feeds.workers.available_permits())
+        .take(feeds.checks.available_permits())
         .for_each(|dataset| start(feeds, dataset));
 }
 
 fn source_admits(feeds: &Inner, dataset: &Dataset, now: Instant) -> bool {
+    let breakers = &feeds.services.breakers;
     dataset
         .query_cache()
-        .is_some_and(|cache| feeds.breakers.admits(&cache.source, now))
+        .is_some_and(|cache| breakers.admits(&cache.source, now))
 }
 
 fn start(feeds: &Arc<Inner>, dataset: &Dataset) {
@@ -73,8 +75,8 @@ fn start(feeds: &Arc<Inner>, dataset: &Dataset) {
     let demand = Demand {
         trigger,
         wanted: Wanted {
-            force: false,
             check: true,
+            ..Wanted::default()
         },
         read_after: None,
     };

@@ -19,6 +19,7 @@ fn checked(edit: impl FnOnce(&mut Dataset, &mut QueryCache)) -> Dataset {
     let mut cache = QueryCache {
         named_tables: Vec::new(),
         plain_texts: Vec::new(),
+        changes: None,
         refresh_every: Some(EVERY),
         ..cache()
     };
@@ -96,20 +97,29 @@ fn c6_a_ttl_beyond_the_calendar_never_ends() {
 }
 
 #[test]
-fn c13_checks_are_spread_over_a_tenth_of_the_interval_and_never_late() {
-    let mut seen = std::collections::HashSet::new();
-    for _ in 0..100 {
-        let dataset = checked(|_, _| {});
+fn c9_the_checks_of_a_source_and_interval_fall_due_together_and_never_late() {
+    let mut moments = std::collections::HashSet::new();
+    for second in 0..3600 {
+        let dataset = checked(|dataset, _| {
+            if let Some(proof) = &mut dataset.proof {
+                proof.checked_at = at(second);
+            }
+        });
         let next = next_check(&dataset, None).unwrap();
-        assert!(next > at(3239) && next <= at(3600), "{next}");
-        assert_eq!(
-            next_check(&dataset, None),
-            Some(next),
-            "the same everywhere"
-        );
-        seen.insert(next);
+        assert!(next > at(second) && next <= at(second + 3600), "{next}");
+        moments.insert(next);
     }
-    assert!(seen.len() > 90, "spread");
+    assert!(moments.len() <= 2, "{moments:?}");
+    let source = |name: &str| Name::parse("source", name).unwrap();
+    let hour = Duration::from_secs(3600);
+    let of = |name: &str, every| moment(&source(name), every, START).unwrap();
+    assert_ne!(of("prod", hour), of("test", hour), "sources are spread");
+    let between = of("prod", hour) - of("prod", hour / 4);
+    assert_eq!(
+        between.num_seconds() % 900,
+        0,
+        "a multiple has some of the moments"
+    );
 }
 
 #[test]

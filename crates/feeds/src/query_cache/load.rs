@@ -25,11 +25,12 @@ pub(super) async fn load(
     cache: &QueryCache,
     source: &Arc<dyn Source>,
     reason: RunReason,
-    tokens: SourceState,
+    mut tokens: SourceState,
 ) -> Result<Load> {
     let submitted = source.submit(&cache.query, &a_try.context).await;
     let submitted = a_try.progress.of_source(submitted)?;
     a_try.progress.submitted(source, &submitted.query_id);
+    tokens.read_by = Some(submitted.query_id.clone());
     let existing = a_try.lake.versions.get(&a_try.dataset.id);
     let columns = columns_of_load(&submitted.columns, existing.map(Arc::as_ref))?;
     let request = stage_request(a_try, existing.map(Arc::as_ref), &columns);
@@ -58,13 +59,7 @@ async fn stage(
     request: StageRequest,
     reason: RunReason,
 ) -> Result<Staged> {
-    let prefix = StageRequest::prefix(&request.directory, a_try.run);
-    let ledger = &a_try.services.ledger;
-    ledger
-        .record_staging(a_try.run, &prefix, Some(reason))
-        .await
-        .map_err(ours)?;
-    a_try.progress.staging();
+    record_staging(a_try, &request.directory, reason).await?;
     let stream = source.fetch(&submitted.query_id, &a_try.context).await;
     let stream = a_try.progress.of_source(stream)?;
     let (stream, watch) = a_try.progress.watch(stream);
@@ -80,6 +75,19 @@ async fn stage(
     a_try.progress.staged(&staged);
     complete(submitted, &staged, watch.rows())?;
     Ok(staged)
+}
+
+pub(super) async fn record_staging(
+    a_try: &Try<'_>,
+    directory: &str,
+    reason: RunReason,
+) -> Result<()> {
+    let prefix = StageRequest::prefix(directory, a_try.run);
+    let ledger = &a_try.services.ledger;
+    let recorded = ledger.record_staging(a_try.run, &prefix, Some(reason));
+    recorded.await.map_err(ours)?;
+    a_try.progress.staging();
+    Ok(())
 }
 
 /// I-1: rows that the source counted, rows that came and rows that were written must be the same.
@@ -142,7 +150,7 @@ fn changes(
     changes
 }
 
-fn checkpoint(a_try: &Try<'_>, cache: &QueryCache, tokens: SourceState) -> Checkpoint {
+pub(super) fn checkpoint(a_try: &Try<'_>, cache: &QueryCache, tokens: SourceState) -> Checkpoint {
     Checkpoint {
         definition_hash: cache.definition_hash(),
         proof: Proof {
@@ -154,7 +162,7 @@ fn checkpoint(a_try: &Try<'_>, cache: &QueryCache, tokens: SourceState) -> Check
     }
 }
 
-fn count(what: &str, number: u64) -> Result<i64> {
+pub(super) fn count(what: &str, number: u64) -> Result<i64> {
     i64::try_from(number)
         .map_err(|_| Error::resource_exhausted(format!("the load has {number} {what}, too many")))
 }

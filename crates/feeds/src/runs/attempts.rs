@@ -20,7 +20,7 @@ use ducksync_core::{
 use tokio::time::Instant as Moment;
 
 use super::{
-    Progress,
+    Place, Progress,
     flight::{Demand, Flight, Stopped},
     no_feed, no_such_dataset,
     undo::undo,
@@ -40,6 +40,7 @@ pub(super) struct Work<'a> {
     feeds: &'a Inner,
     flight: &'a Flight,
     claim: ClaimToken,
+    place: Place,
     progress: Progress,
     began: Moment,
     tries: u32,
@@ -67,11 +68,17 @@ enum Ended {
 }
 
 impl<'a> Work<'a> {
-    pub(super) fn new(feeds: &'a Inner, flight: &'a Flight, claim: ClaimToken) -> Self {
+    pub(super) fn new(
+        feeds: &'a Inner,
+        flight: &'a Flight,
+        claim: ClaimToken,
+        place: Place,
+    ) -> Self {
         Self {
             feeds,
             flight,
             claim,
+            place,
             progress: Progress::default(),
             began: Moment::now(),
             tries: 0,
@@ -143,6 +150,7 @@ impl<'a> Work<'a> {
             Ok(Prepared::Load(load)) => Box::pin(self.publish(start, *load)).await,
             Ok(Prepared::Unchanged(proof)) => self.unchanged(&start.dataset, proof).await,
             Ok(Prepared::WithinTtl) => self.skip(RunReason::Fresh, &start).await,
+            Ok(Prepared::Hinted(proof)) => self.hinted(&start.dataset, proof).await,
             Err(error) => Ended::Failed(error),
         }
     }
@@ -192,6 +200,9 @@ impl<'a> Work<'a> {
                     lake: &start.lake,
                     dataset: &start.dataset,
                     decision: start.decision,
+                    prove: start.demand.wanted.prove,
+                    place: &self.place,
+                    stage1_max_skip: self.feeds.config.stage1_max_skip,
                     at: start.at,
                     context: query_cache::context(cache, self.flight.run, left),
                 };
@@ -271,10 +282,10 @@ impl<'a> Work<'a> {
         if self.progress.source_down() {
             let now = self.feeds.services.clock.now();
             if self.out_of_tries() {
-                self.feeds.breakers.failed(&cache.source, now);
+                self.feeds.services.breakers.failed(&cache.source, now);
             }
         } else if self.progress.source_reached() {
-            self.feeds.breakers.reached(&cache.source);
+            self.feeds.services.breakers.reached(&cache.source);
         }
     }
 

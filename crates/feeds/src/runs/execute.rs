@@ -1,4 +1,4 @@
-//! Gets a flight the right to work: a worker's permit and the dataset's claim (G-5, G-6).
+//! Gets a flight the right to work: a place among the checks and the dataset's claim (G-5, G-6).
 //!
 //! Neither is held while waiting for another process; its result is taken over if it does for those
 //! who wait here.
@@ -7,7 +7,7 @@ use std::{panic::AssertUnwindSafe, sync::Arc};
 
 use ducksync_core::{
     catalog::ClaimOutcome,
-    error::{Error, ErrorKind, FailureClass, Result},
+    error::{Error, ErrorKind, Result},
     id::{ClaimToken, RunId},
     name::Name,
     run::{Run, RunFailure, RunReason, RunResult, RunStatus, RunTrigger},
@@ -17,6 +17,7 @@ use futures::FutureExt;
 use tokio::time::Instant;
 
 use super::{
+    Place,
     attempts::Work,
     flight::{Demand, Flight, cancelled},
     no_feed, no_such_dataset,
@@ -78,22 +79,23 @@ async fn execute(feeds: &Inner, flight: &Flight) -> Result<RunResult> {
         if flight.stopped().is_some() || started.elapsed() > feeds.config.run_timeout {
             return Ok(stopped_waiting(flight, other));
         }
-        if let Some(result) = at_once(feeds, flight, other).await? {
-            return Ok(result);
-        }
-        let permit = tokio::select! {
+        let loads = match at_once(feeds, flight, other).await? {
+            AtOnce::Done(result) => return Ok(*result),
+            AtOnce::Work { loads } => loads,
+        };
+        let place = tokio::select! {
             () = flight.stop.cancelled() => continue,
-            permit = feeds.workers.acquire() => permit,
+            place = Place::wait(loads, &feeds.workers, &feeds.checks) => place?,
         };
         match claim(feeds, flight).await? {
             ClaimOutcome::Held(token) => {
-                let work = Box::pin(claimed(feeds, flight, token, other));
+                let work = Box::pin(claimed(feeds, flight, token, place, other));
                 let result = survive(flight.run, work).await;
                 release(feeds, flight, token).await;
                 return result;
             }
             ClaimOutcome::Busy(_, run) => {
-                drop(permit);
+                drop(place);
                 if flight.only_scheduled() {
                     return Ok(skipped(RunReason::Fresh));
                 }
@@ -104,12 +106,16 @@ async fn execute(feeds: &Inner, flight: &Flight) -> Result<RunResult> {
     }
 }
 
-/// What needs no work: a skip by state alone, or a source that is known to be down.
-async fn at_once(
-    feeds: &Inner,
-    flight: &Flight,
-    other: Option<RunId>,
-) -> Result<Option<RunResult>> {
+/// What can be said of a flight before any work.
+enum AtOnce {
+    /// It needs none: a skip by state alone, or a source that is known to be down.
+    Done(Box<RunResult>),
+    /// It needs some; whether it is known to load.
+    Work { loads: bool },
+}
+
+async fn at_once(feeds: &Inner, flight: &Flight, other: Option<RunId>) -> Result<AtOnce> {
+    let done = |result| Ok(AtOnce::Done(Box::new(result)));
     let demand = flight.seal();
     let versions = &feeds.services.versions;
     let known = versions.current();
@@ -125,29 +131,30 @@ async fn at_once(
         return Err(no_feed(&dataset.name));
     };
     let overwritten = overwritten(&lake, dataset);
-    if let Decision::Skip(reason) =
-        decide(dataset, overwritten, demand.wanted, versions.now().await?)
-    {
+    let decision = decide(dataset, overwritten, demand.wanted, versions.now().await?);
+    if let Decision::Skip(reason) = decision {
         // Nothing is left to do, perhaps because of the run that was waited for.
         let others = match other {
             Some(other) => taken_over(feeds, other, demand).await?,
             None => None,
         };
         let result = others.unwrap_or_else(|| skipped(reason));
-        return Ok(Some(feeds.record_if_kept(flight, demand, result).await));
+        return done(feeds.record_if_kept(flight, demand, result).await);
     }
     // A reader is not made to wait for tries that are known to fail.
     let is_read =
         other.is_none() && demand.trigger == RunTrigger::Read && demand.read_after.is_none();
     if is_read
         && !feeds
+            .services
             .breakers
             .admits(&cache.source, feeds.services.clock.now())
     {
-        return Ok(Some(source_down(feeds, &cache.source)));
+        return done(source_down(feeds, &cache.source));
     }
     flight.unseal();
-    Ok(None)
+    let loads = matches!(decision, Decision::Load(_));
+    Ok(AtOnce::Work { loads })
 }
 
 /// Claims the dataset; an unanswered claim is asked again for the same run, which is the same claim.
@@ -190,6 +197,7 @@ async fn claimed(
     feeds: &Inner,
     flight: &Flight,
     token: ClaimToken,
+    place: Place,
     other: Option<RunId>,
 ) -> Result<RunResult> {
     if let Some(other) = other {
@@ -201,7 +209,7 @@ async fn claimed(
         }
         flight.unseal();
     }
-    Box::pin(Work::new(feeds, flight, token).run()).await
+    Box::pin(Work::new(feeds, flight, token, place).run()).await
 }
 
 /// The result of another process's run, if it does for the demand: its reading began after everybody
@@ -270,16 +278,7 @@ fn stopped_waiting(flight: &Flight, other: Option<RunId>) -> RunResult {
 }
 
 fn source_down(feeds: &Inner, source: &Name) -> RunResult {
-    let until = feeds
-        .breakers
-        .open_until(source)
-        .map(|until| until.to_rfc3339());
-    let until = until.unwrap_or_else(|| "the next request".into());
-    let error = Error::unavailable(format!("source {source} was not reached a moment ago"))
-        .with_class(FailureClass::Source)
-        .with_remedy(format!(
-            "it is left alone until {until}; ducksync_refresh tries at once"
-        ));
+    let error = feeds.services.breakers.refusal(source);
     RunResult {
         status: RunStatus::Failed,
         failure: Some(RunFailure::from(&error)),

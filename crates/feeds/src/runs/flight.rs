@@ -36,6 +36,7 @@ impl Demand {
             wanted: Wanted {
                 force: request.force,
                 check: request.check,
+                prove: request.prove,
             },
             read_after: (request.force || !request.join_running).then_some(now),
         }
@@ -44,6 +45,7 @@ impl Demand {
     fn add(&mut self, other: Self) {
         self.wanted.force |= other.wanted.force;
         self.wanted.check |= other.wanted.check;
+        self.wanted.prove |= other.wanted.prove;
         self.read_after = self.read_after.max(other.read_after);
     }
 }

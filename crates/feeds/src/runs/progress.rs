@@ -9,7 +9,7 @@ use std::{
 use arrow::array::RecordBatch;
 use ducksync_core::{
     BatchStream,
-    engine::Staged,
+    engine::{Staged, Touched},
     error::{Error, FailureClass, Result},
     source::Source,
 };
@@ -90,6 +90,14 @@ impl Progress {
         state.running = None;
         let locations = staged.files.iter().map(|file| file.location.clone());
         state.files.extend(locations);
+    }
+
+    /// Files of changed rows are complete; nothing runs at the source any more.
+    pub(crate) fn touched(&self, touched: &Touched) {
+        self.staged(&touched.written);
+        let deletes = touched.deletes.iter();
+        let locations = deletes.map(|delete| delete.file.location.clone());
+        self.lock().files.extend(locations);
     }
 
     /// Takes what is to be undone of a try that came to nothing.

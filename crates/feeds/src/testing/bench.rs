@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use ducksync_core::{
+    breaker::Breakers,
     dataset::{InvalidationMode, QueryCache, RefreshMethod, TtlAction},
     id::{DatasetId, OwnerId},
     name::Name,
@@ -33,6 +34,7 @@ pub(crate) fn cache() -> QueryCache {
         refresh_method: RefreshMethod::Auto,
         named_tables: Vec::new(),
         plain_texts: Vec::new(),
+        changes: None,
         refresh_every: None,
         types: TypeOptions::default(),
     }
@@ -104,6 +106,7 @@ impl Bench {
             force: false,
             join_running: false,
             check: true,
+            prove: false,
         }
     }
 
@@ -121,6 +124,7 @@ impl Bench {
             trigger: RunTrigger::Read,
             join_running: true,
             check: false,
+            prove: false,
             ..self.request()
         }
     }
@@ -179,6 +183,10 @@ fn process(
         stager: Arc::new(storage.clone()),
         files: Arc::new(storage.clone()),
         clock: Arc::new(WorldClock(world.clone())) as Arc<dyn Clock>,
+        breakers: Arc::new(Breakers::new(
+            Duration::from_secs(5),
+            Duration::from_secs(600),
+        )),
     };
     (Arc::new(Feeds::start(config, services)), owner)
 }

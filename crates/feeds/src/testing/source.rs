@@ -12,10 +12,11 @@ use arrow::array::{ArrayRef, Int64Array, RecordBatch};
 use async_trait::async_trait;
 use ducksync_core::{
     BatchStream, Error, Result,
+    error::FailureClass,
     name::{Name, ObjectName},
     source::{
-        ObjectState, Source, SourceContext, SourceDescription, SourcePart, Sources, Submitted,
-        TokenKind, VersionToken,
+        Aspect, ObjectState, Source, SourceContext, SourceDescription, SourcePart, Sources,
+        Submitted, TokenKind, VersionToken,
     },
     types::{Field, Fields, LakeType, result_schema},
 };
@@ -28,12 +29,14 @@ use super::steps::Steps;
 struct Scripted {
     change: Option<u64>,
     altered: Option<u64>,
+    fingerprint: Option<u64>,
     refuses_change_token: bool,
 }
 
 struct State {
     objects: BTreeMap<ObjectName, Scripted>,
     plan: Vec<ObjectName>,
+    change_token_needs_warehouse: bool,
     columns: Fields,
     rows: i64,
     counted: Option<u64>,
@@ -64,6 +67,7 @@ impl ScriptedSource {
             state: Mutex::new(State {
                 objects: BTreeMap::new(),
                 plan: vec![object("ORDERS")],
+                change_token_needs_warehouse: false,
                 columns: Arc::new([Field::new("n", LakeType::Int64)]),
                 rows: 3,
                 counted: None,
@@ -75,8 +79,21 @@ impl ScriptedSource {
         Arc::new(source)
     }
 
-    /// Changes a table.
+    /// Changes a table, and its number of rows.
     pub(crate) fn commit(&self, name: &str) {
+        self.update_in_place(name);
+        let mut state = self.state.lock().unwrap();
+        let entry = state.objects.entry(object(name)).or_default();
+        entry.fingerprint = Some(entry.fingerprint.unwrap_or(0) + 1);
+    }
+
+    /// Refuses the change token to logins without warehouse.
+    pub(crate) fn change_token_needs_warehouse(&self) {
+        self.state.lock().unwrap().change_token_needs_warehouse = true;
+    }
+
+    /// Changes a table in a way that leaves its rows and bytes as they are.
+    pub(crate) fn update_in_place(&self, name: &str) {
         let mut state = self.state.lock().unwrap();
         let entry = state.objects.entry(object(name)).or_default();
         entry.change = Some(entry.change.unwrap_or(0) + 1);
@@ -93,6 +110,12 @@ impl ScriptedSource {
         let scripted = Scripted::default();
         let mut state = self.state.lock().unwrap();
         state.objects.insert(object(name), scripted);
+    }
+
+    /// Takes the fingerprint of a table away: it is a view now.
+    pub(crate) fn without_fingerprint(&self, name: &str) {
+        let mut state = self.state.lock().unwrap();
+        state.objects.entry(object(name)).or_default().fingerprint = None;
     }
 
     /// Refuses the change token of a table; its last alteration is known.
@@ -133,7 +156,7 @@ impl ScriptedSource {
 
 #[async_trait]
 impl Source for ScriptedSource {
-    async fn describe(&self, _: &str, _: &SourceContext) -> Result<SourceDescription> {
+    async fn describe(&self, _: &str, _: &SourceContext, _: Aspect) -> Result<SourceDescription> {
         self.steps.take("describe").await?;
         let state = self.state.lock().unwrap();
         Ok(SourceDescription {
@@ -144,15 +167,21 @@ impl Source for ScriptedSource {
         })
     }
 
-    async fn tokens(&self, objects: &[ObjectName], kind: TokenKind) -> Result<Vec<ObjectState>> {
+    async fn tokens(
+        &self,
+        objects: &[ObjectName],
+        kind: TokenKind,
+    ) -> Result<Vec<Result<ObjectState>>> {
         let step = match kind {
             TokenKind::ChangeToken => "tokens",
             TokenKind::LastAltered => "last_altered",
+            TokenKind::Fingerprint => "fingerprints",
         };
         // What it answers is what it is when the statement is sent.
-        let answer = self.answer(objects, kind);
+        let answer = objects.iter().map(|object| self.answer(object, kind));
+        let answer = answer.collect();
         self.steps.take(step).await?;
-        answer
+        Ok(answer)
     }
 
     async fn submit(&self, _: &str, context: &SourceContext) -> Result<Submitted> {
@@ -194,27 +223,80 @@ impl Source for ScriptedSource {
 }
 
 impl ScriptedSource {
-    fn answer(&self, objects: &[ObjectName], kind: TokenKind) -> Result<Vec<ObjectState>> {
+    fn answer(&self, object: &ObjectName, kind: TokenKind) -> Result<ObjectState> {
         let state = self.state.lock().unwrap();
-        let mut states = Vec::new();
-        for object in objects {
-            let Some(scripted) = state.objects.get(object) else {
-                continue;
-            };
-            let token = match kind {
-                TokenKind::ChangeToken if scripted.refuses_change_token => {
-                    return Err(Error::invalid("invalid argument for a change token"));
-                }
-                TokenKind::ChangeToken => scripted.change.map(|n| format!("change:{n}")),
-                TokenKind::LastAltered => scripted.altered.map(|n| format!("altered:{n}")),
-            };
-            states.push(ObjectState {
-                object: object.clone(),
-                token: token.map(VersionToken::new),
-                view_definition: None,
-            });
+        let Some(scripted) = state.objects.get(object) else {
+            return Err(Error::not_found(format!("{object} does not exist"))
+                .with_class(FailureClass::Dependency));
+        };
+        let token = match kind {
+            TokenKind::ChangeToken if scripted.refuses_change_token => {
+                return Err(Error::invalid("invalid argument for a change token"));
+            }
+            TokenKind::ChangeToken => scripted.change.map(|n| format!("change:{n}")),
+            TokenKind::LastAltered => scripted.altered.map(|n| format!("altered:{n}")),
+            TokenKind::Fingerprint => scripted.fingerprint.map(|n| format!("fp:{n}:{n}")),
+        };
+        Ok(ObjectState {
+            object: object.clone(),
+            token: token.map(VersionToken::new),
+            view_definition: None,
+        })
+    }
+}
+
+/// The same source by a login without warehouse.
+struct MetadataLogin(Arc<ScriptedSource>);
+
+#[async_trait]
+impl Source for MetadataLogin {
+    async fn describe(
+        &self,
+        sql: &str,
+        context: &SourceContext,
+        wanted: Aspect,
+    ) -> Result<SourceDescription> {
+        assert_eq!(
+            wanted,
+            Aspect::Objects,
+            "columns are the loading login's matter"
+        );
+        self.0.describe(sql, context, wanted).await
+    }
+
+    async fn tokens(
+        &self,
+        objects: &[ObjectName],
+        kind: TokenKind,
+    ) -> Result<Vec<Result<ObjectState>>> {
+        let refused = self.0.state.lock().unwrap().change_token_needs_warehouse;
+        self.0.steps.note(format!("first stage {kind:?}"));
+        match kind {
+            TokenKind::ChangeToken if refused => {
+                let refusal = || Error::failed_precondition("no active warehouse is selected");
+                Ok(objects.iter().map(|_| Err(refusal())).collect())
+            }
+            kind => Ok(objects
+                .iter()
+                .map(|object| self.0.answer(object, kind))
+                .collect()),
         }
-        Ok(states)
+    }
+
+    async fn submit(&self, _: &str, _: &SourceContext) -> Result<Submitted> {
+        panic!("a login without warehouse runs nothing");
+    }
+
+    async fn fetch(&self, _: &str, _: &SourceContext) -> Result<BatchStream> {
+        panic!("a login without warehouse runs nothing");
+    }
+
+    async fn abort(&self, _: &str) -> Result<()> {
+        Ok(())
+    }
+
+    async fn resolve(&self, parts: &[SourcePart], context: &SourceContext) -> Result<ObjectName> {
+        self.0.resolve(parts, context).await
     }
 }
 
@@ -227,6 +309,13 @@ impl Sources for OneSource {
         match name.as_str() {
             "prod" => Ok(self.0.clone()),
             _ => Err(Error::not_found(format!("there is no source {name}"))),
+        }
+    }
+
+    async fn metadata(&self, _: &Name, secret: &Name) -> Result<Arc<dyn Source>> {
+        match secret.as_str() {
+            "sf_meta" => Ok(Arc::new(MetadataLogin(self.0.clone()))),
+            _ => Err(Error::not_found(format!("there is no secret {secret}"))),
         }
     }
 }

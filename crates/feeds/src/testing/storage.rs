@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use ducksync_core::{
     BatchStream, Error, Result,
     change::StagedFile,
-    engine::{BoundStatement, StageRequest, Staged, Stager, Touched},
+    engine::{Applied, BoundStatement, StageRequest, Staged, Stager, Touched},
     files::{FileStore, StoredFile},
     version::Version,
 };
@@ -120,5 +120,28 @@ impl Stager for Storage {
         _: BoundStatement,
     ) -> Result<Touched> {
         Err(Error::unimplemented("not needed by feeds"))
+    }
+
+    async fn stage_changes(
+        &self,
+        request: StageRequest,
+        _: Arc<Version>,
+        action: &str,
+        changes: BatchStream,
+    ) -> Result<Option<Applied>> {
+        assert_eq!(action, "METADATA$ACTION");
+        assert_eq!(changes.fields().len(), request.columns.len() + 1);
+        self.steps.take("stage changes").await?;
+        let staged = self.stage(request, changes).await?;
+        let inserted = staged.rows;
+        let touched = Touched {
+            written: staged,
+            ..Touched::default()
+        };
+        Ok(Some(Applied {
+            touched,
+            deleted: 0,
+            inserted,
+        }))
     }
 }

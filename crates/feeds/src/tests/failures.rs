@@ -173,7 +173,12 @@ async fn g10_a_manual_refresh_tries_a_source_whose_breaker_is_open() {
     bench.read().await;
     assert_eq!(bench.refresh().await.0, RunStatus::Completed);
     assert_eq!(
-        bench.feeds.inner().breakers.open_until(&cache().source),
+        bench
+            .feeds
+            .inner()
+            .services
+            .breakers
+            .open_until(&cache().source),
         None
     );
 }
@@ -185,7 +190,12 @@ async fn g10_a_catalog_that_is_down_is_not_the_sources_fault() {
     let failure = bench.run(bench.request()).await.failure.unwrap();
     assert_eq!(failure.class, FailureClass::Resource);
     assert_eq!(
-        bench.feeds.inner().breakers.open_until(&cache().source),
+        bench
+            .feeds
+            .inner()
+            .services
+            .breakers
+            .open_until(&cache().source),
         None
     );
 }

@@ -35,6 +35,7 @@ impl Query {
             .await?;
         altered.named_tables = checked.named_tables;
         altered.plain_texts = checked.plain_texts;
+        altered.changes = checked.changes;
         self.parts
             .datasets
             .alter(dataset.id, Feed::QueryCache(altered))

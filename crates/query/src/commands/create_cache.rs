@@ -65,6 +65,7 @@ impl Query {
             .await?;
         cache.named_tables = checked.named_tables;
         cache.plain_texts = checked.plain_texts;
+        cache.changes = checked.changes;
         match existing {
             Some(existing) => {
                 self.parts
@@ -114,6 +115,7 @@ fn same_wishes(left: &QueryCache, right: &QueryCache) -> bool {
     let wishes = |cache: &QueryCache| QueryCache {
         named_tables: Vec::new(),
         plain_texts: Vec::new(),
+        changes: None,
         ..cache.clone()
     };
     wishes(left) == wishes(right)
@@ -145,6 +147,7 @@ fn cache_of(source: Name, arguments: &CreateCache) -> Result<QueryCache> {
             .map_or(Ok(RefreshMethod::Auto), |text| RefreshMethod::parse(&text))?,
         named_tables: Vec::new(),
         plain_texts: Vec::new(),
+        changes: None,
         refresh_every: definition::interval(arguments.refresh_every.as_deref())?,
         types: definition::type_options(arguments.options.as_deref())?,
     })

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use ducksync_core::{
     Error, ErrorKind, Result,
-    dataset::{InvalidationMode, QueryCache},
+    dataset::{ChangeQuery, InvalidationMode, QueryCache, RefreshMethod},
     name::{Name, ObjectName},
-    source::{Source, SourceContext, SourceDescription, SourcePart, TypeOptions},
+    source::{Aspect, Source, SourceContext, SourceDescription, SourcePart, TypeOptions},
 };
 
-use crate::{Query, source_sql};
+use crate::{Query, change_query::change_query, source_sql};
 
 /// A definition that passed its checks, with what the user should know.
 pub(super) struct Checked {
@@ -18,6 +18,8 @@ pub(super) struct Checked {
     pub(super) named_tables: Vec<ObjectName>,
     /// Columns whose texts compare here as there (V-5).
     pub(super) plain_texts: Vec<String>,
+    /// How the changes of its rows are asked for (C-11).
+    pub(super) changes: Option<ChangeQuery>,
 }
 
 impl Query {
@@ -30,6 +32,10 @@ impl Query {
     ) -> Result<Checked> {
         let query = source_sql::cache_query(&cache.query)?;
         self.check_modes(cache)?;
+        if let Some(secret) = &cache.metadata_secret {
+            // One that is missing would fail the first check; it fails here instead.
+            self.parts.secrets.secret(secret).await?;
+        }
         if let (Some(function), None, true) = (
             source_sql::unstable(&query),
             cache.ttl,
@@ -45,6 +51,7 @@ impl Query {
                 warnings: Vec::new(),
                 named_tables: Vec::new(),
                 plain_texts: Vec::new(),
+                changes: changes(cache, &query, None)?,
             });
         }
         let source = self.parts.sources.source(&cache.source).await?;
@@ -52,16 +59,15 @@ impl Query {
             types: cache.types.clone(),
             ..SourceContext::default()
         };
-        let described =
-            source
-                .describe(&cache.query, &context)
-                .await
-                .map_err(|error| match error.kind() {
-                    ErrorKind::InvalidArgument | ErrorKind::NotFound => {
-                        Error::invalid(format!("source_query is rejected: {}", error.message()))
-                    }
-                    _ => error,
-                })?;
+        let described = source
+            .describe(&cache.query, &context, Aspect::Everything)
+            .await
+            .map_err(|error| match error.kind() {
+                ErrorKind::InvalidArgument | ErrorKind::NotFound => {
+                    Error::invalid(format!("source_query is rejected: {}", error.message()))
+                }
+                _ => error,
+            })?;
         distinct_columns(&described)?;
         let named_tables = named_tables(source.as_ref(), &query, &described, &context).await?;
         // Where the plan names tables, it has looked through the views that the text names.
@@ -76,6 +82,7 @@ impl Query {
             warnings,
             named_tables,
             plain_texts: described.plain_texts,
+            changes: changes(cache, &query, Some(&described.objects))?,
         })
     }
 
@@ -89,23 +96,49 @@ impl Query {
                         .with_remedy("name a secret whose login has no warehouse"),
                 );
             }
-            return Err(
-                Error::unimplemented("invalidation_mode two_stage is not offered yet")
-                    .with_remedy("use auto or change_token"),
-            );
         }
         if mode == Mode::TtlOnly && cache.ttl.is_none() {
             return Err(Error::invalid(
                 "invalidation_mode ttl_only needs ttl_seconds",
             ));
         }
-        if cache.refresh_method == ducksync_core::dataset::RefreshMethod::Changes {
-            return Err(
-                Error::unimplemented("refresh_method changes is not offered yet")
-                    .with_remedy("use auto or full"),
-            );
-        }
         Ok(())
+    }
+}
+
+/// How the changes of the cache's rows are asked for, if that is wanted and possible; `planned` are the
+/// objects of the source's plan, by which a view is told from a table.
+fn changes(
+    cache: &QueryCache,
+    query: &sqlparser::ast::Query,
+    planned: Option<&[ObjectName]>,
+) -> Result<Option<ChangeQuery>> {
+    let refused = |why: &str| {
+        Error::invalid(format!(
+            "refresh_method changes cannot serve source_query: {why}"
+        ))
+        .with_remedy("use auto or full, or SELECT columns of one table with a filter")
+    };
+    if cache.refresh_method == RefreshMethod::Full {
+        return Ok(None);
+    }
+    let wanted = cache.refresh_method == RefreshMethod::Changes;
+    let found = change_query(&cache.query, query).and_then(|found| {
+        let last = source_sql::relations(query);
+        let name = last
+            .first()
+            .and_then(|parts| parts.last())
+            .map(|(name, _)| name);
+        match (planned, name) {
+            (Some([table]), Some(name)) if table.name.eq_ignore_ascii_case(name) => Ok(found),
+            (None, Some(_)) => Ok(found),
+            _ => Err("it does not read one table, but what a view makes of it"),
+        }
+    });
+    match found {
+        Ok(found) => Ok(Some(found)),
+        Err(why) if wanted => Err(refused(why)),
+        Err(_) => Ok(None),
     }
 }
 
@@ -135,7 +168,7 @@ async fn named_tables(
 
 async fn exists(source: &dyn Source, object: &ObjectName, context: &SourceContext) -> Result<bool> {
     let sql = format!("SELECT * FROM {}", object.quoted());
-    match source.describe(&sql, context).await {
+    match source.describe(&sql, context, Aspect::Columns).await {
         Ok(_) => Ok(true),
         Err(error) => match error.kind() {
             ErrorKind::NotFound | ErrorKind::InvalidArgument => Ok(false),

@@ -24,6 +24,7 @@ impl Query {
             force: arguments.force,
             join_running: false,
             check: true,
+            prove: false,
         };
         if !arguments.wait {
             let run = self.parts.runs.start(request).await?;
@@ -98,6 +99,9 @@ fn message(result: &RunResult) -> String {
         Some(RunReason::Fresh) => "within its TTL".into(),
         Some(RunReason::SourceChanged) => "loaded because the source changed".into(),
         Some(RunReason::SourceUnchanged) => "the source did not change".into(),
+        Some(RunReason::FingerprintUnchanged) => {
+            "rows and bytes of the source's tables are as they were, which proves nothing".into()
+        }
         None => result.status.as_str().to_owned(),
     }
 }

@@ -200,6 +200,10 @@ impl Planner<'_> {
         if let Some(why) = unfit(cache, self.contract, now) {
             return Err(why);
         }
+        let parameters = self.session.source_parameters();
+        if self.session.option("role").is_some() || !parameters.is_empty() {
+            return Err("the session has a role or parameters of its own at the source".into());
+        }
         match scope.lake.versions.get(&cache.id) {
             Some(version) => match &version.unreadable {
                 Some(why) => Err(format!("it cannot be read: {why}")),

@@ -6,8 +6,9 @@ use super::Executor;
 use super::ddl::DONE;
 use super::dml::unknown_column;
 use super::table::declaration;
-use crate::catalog::{Column, ObjectKind};
+use crate::catalog::{Column, Object, ObjectKind, RETENTION_DAYS};
 use crate::error::SqlError;
+use crate::history;
 use crate::names::{self, ObjectName};
 use crate::result::ResultSet;
 use crate::statement::{Kind, Statement};
@@ -50,31 +51,32 @@ impl Executor<'_> {
         name: &ObjectName,
         cursor: &mut Cursor,
     ) -> Result<(), SqlError> {
-        let table = format!("ALTER {what} {}", name.quoted());
-        let physical =
-            |sql: String| self.on_connection(|connection| Ok(connection.execute_batch(&sql)?));
         let mut object = self.engine.catalog().require(name)?.clone();
         if cursor.eat(&["RENAME", "TO"]) {
             let renamed = self.context.resolve(&cursor.name()?)?;
-            physical(format!(
-                "{table} RENAME TO {}",
+            let rename = format!(
+                "ALTER {what} {} RENAME TO {}",
+                name.quoted(),
                 names::quoted(&renamed.name)
-            ))?;
+            );
+            self.on_connection(|connection| Ok(connection.execute_batch(&rename)?))?;
             let mut catalog = self.engine.catalog();
             catalog.remove(name);
             catalog.put(&renamed, object);
             catalog.touch(&renamed, true);
             return Ok(());
         }
+        let tables = Altered::of(what, name, &object);
         if cursor.eat(&["RENAME", "COLUMN"]) {
             let from = cursor.identifier()?;
             cursor.expect(&["TO"])?;
             let to = cursor.identifier()?;
-            physical(format!(
-                "{table} RENAME COLUMN {} TO {}",
+            let change = format!(
+                "RENAME COLUMN {} TO {}",
                 names::quoted(&from),
                 names::quoted(&to)
-            ))?;
+            );
+            self.alter_physical(&tables, &change)?;
             column_of(&mut object.columns, &from)?.name = to;
         } else if cursor.eat(&["ADD"]) {
             cursor.eat(&["COLUMN"]);
@@ -84,65 +86,120 @@ impl Executor<'_> {
                 .default
                 .as_ref()
                 .map_or_else(String::new, |default| format!(" DEFAULT {default}"));
-            physical(format!(
-                "{table} ADD COLUMN {} {}{default}",
+            let change = format!(
+                "ADD COLUMN {} {}{default}",
                 names::quoted(&column.name),
                 column.kind.physical()
-            ))?;
+            );
+            self.alter_physical(&tables, &change)?;
             object.columns.push(column);
         } else if cursor.eat(&["DROP"]) && !cursor.at_words(&["CONSTRAINT"]) {
             cursor.eat(&["COLUMN"]);
             let column = cursor.identifier()?;
-            physical(format!("{table} DROP COLUMN {}", names::quoted(&column)))?;
+            let change = format!("DROP COLUMN {}", names::quoted(&column));
+            self.alter_physical(&tables, &change)?;
             object.columns.retain(|other| other.name != column);
         } else if cursor.eat(&["ALTER"]) || cursor.eat(&["MODIFY"]) {
             cursor.eat(&["COLUMN"]);
-            self.alter_column(&table, cursor, &mut object.columns)?;
-        } else if cursor.eat(&["SET", "CHANGE_TRACKING"]) {
-            cursor.eat_token(&Token::Eq);
-            if let ObjectKind::Table { change_tracking } = &mut object.kind {
-                *change_tracking = cursor.eat(&["TRUE"]);
-            }
-        } else if cursor.eat(&["SET", "COMMENT"]) {
-            cursor.eat_token(&Token::Eq);
-            object.comment = cursor.string().unwrap_or_default();
-        } else if let (true, ObjectKind::View { secure, .. }) =
-            (cursor.eat(&["SET", "SECURE"]), &mut object.kind)
+            self.alter_column(&tables, cursor, &mut object.columns)?;
+        } else if cursor.eat(&["SET"]) {
+            set(cursor, &mut object)?;
+        } else if cursor.eat(&["UNSET", "DATA_RETENTION_TIME_IN_DAYS"])
+            && let ObjectKind::Table { retention_days, .. } = &mut object.kind
         {
-            *secure = true;
+            *retention_days = RETENTION_DAYS;
         }
         let mut catalog = self.engine.catalog();
         catalog.put(name, object);
-        catalog.touch(name, true);
+        let change = catalog.touch(name, true);
+        // Tracking that was switched on begins here.
+        if let Some(Object {
+            kind:
+                ObjectKind::Table {
+                    tracked: Some(since @ 0),
+                    ..
+                },
+            ..
+        }) = catalog.get_mut(name)
+        {
+            *since = change;
+        }
         Ok(())
+    }
+
+    /// Alters a table and, if it has one, its history.
+    fn alter_physical(&self, tables: &Altered, change: &str) -> Result<(), SqlError> {
+        self.on_connection(|connection| {
+            for table in &tables.0 {
+                connection.execute_batch(&format!("{table} {change}"))?;
+            }
+            Ok(())
+        })
     }
 
     fn alter_column(
         &self,
-        table: &str,
+        tables: &Altered,
         cursor: &mut Cursor,
         columns: &mut [Column],
     ) -> Result<(), SqlError> {
         let name = cursor.identifier()?;
         let column = column_of(columns, &name)?;
-        let physical =
-            |sql: String| self.on_connection(|connection| Ok(connection.execute_batch(&sql)?));
-        let alter = format!("{table} ALTER COLUMN {}", names::quoted(&name));
+        let alter = format!("ALTER COLUMN {}", names::quoted(&name));
+        let table = Altered(tables.0.first().cloned().into_iter().collect());
         if cursor.eat(&["DROP", "NOT", "NULL"]) {
-            physical(format!("{alter} DROP NOT NULL"))?;
+            self.alter_physical(&table, &format!("{alter} DROP NOT NULL"))?;
             column.nullable = true;
         } else if cursor.eat(&["SET", "NOT", "NULL"]) {
-            physical(format!("{alter} SET NOT NULL"))?;
+            self.alter_physical(&table, &format!("{alter} SET NOT NULL"))?;
             column.nullable = false;
         } else {
             cursor.eat(&["SET", "DATA"]);
             cursor.eat(&["TYPE"]);
             let kind = crate::types::SnowflakeType::parse(cursor)?;
-            physical(format!("{alter} TYPE {}", kind.physical()))?;
+            self.alter_physical(tables, &format!("{alter} TYPE {}", kind.physical()))?;
             column.kind = kind;
         }
         Ok(())
     }
+}
+
+/// The beginnings of the statements that alter a table: the table's first, then its history's.
+struct Altered(Vec<String>);
+
+impl Altered {
+    fn of(what: &str, name: &ObjectName, object: &Object) -> Self {
+        let history = object
+            .tracked()
+            .map(|since| format!("ALTER TABLE {}", history::table(since)));
+        let table = format!("ALTER {what} {}", name.quoted());
+        Self([table].into_iter().chain(history).collect())
+    }
+}
+
+/// `SET property = value [, …]`.
+fn set(cursor: &mut Cursor, object: &mut Object) -> Result<(), SqlError> {
+    while !cursor.is_done() {
+        let property = cursor.identifier()?;
+        let value = cursor.eat_token(&Token::Eq);
+        match (property.as_str(), &mut object.kind) {
+            ("CHANGE_TRACKING", ObjectKind::Table { tracked, .. }) => {
+                *tracked = cursor.eat(&["TRUE"]).then(|| tracked.unwrap_or_default());
+                cursor.eat(&["FALSE"]);
+            }
+            ("DATA_RETENTION_TIME_IN_DAYS", ObjectKind::Table { retention_days, .. }) => {
+                *retention_days = cursor.number().ok_or_else(|| cursor.unexpected())?;
+            }
+            ("COMMENT", _) => object.comment = cursor.string().unwrap_or_default(),
+            ("SECURE", ObjectKind::View { secure, .. }) => *secure = true,
+            _ if value => {
+                cursor.next();
+            }
+            _ => {}
+        }
+        cursor.eat_token(&Token::Comma);
+    }
+    Ok(())
 }
 
 fn column_of<'a>(columns: &'a mut [Column], name: &str) -> Result<&'a mut Column, SqlError> {

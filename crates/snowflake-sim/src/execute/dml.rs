@@ -1,6 +1,7 @@
 //! Changes of rows; each moves its table's change token, even if it touched no row.
 
-use std::sync::PoisonError;
+use std::collections::BTreeSet;
+use std::sync::RwLockWriteGuard;
 
 use duckdb::Connection;
 use sqlparser::tokenizer::{Token, TokenWithSpan};
@@ -9,6 +10,7 @@ use super::Executor;
 use crate::catalog::Column;
 use crate::error::SqlError;
 use crate::names::{self, ObjectName};
+use crate::points::Point;
 use crate::result::ResultSet;
 use crate::rewrite::MACRO_CATALOG;
 use crate::statement::{Kind, Statement};
@@ -22,6 +24,7 @@ impl Executor<'_> {
         let overwrite = cursor.eat(&["OVERWRITE"]);
         cursor.expect(&["INTO"])?;
         cursor.eat(&["TABLE"]);
+        let alone = self.alone();
         let target = self.table(&mut cursor)?;
         let columns = self.target_columns(&mut cursor, &target)?;
         let source = self.rewrite_plain(cursor.rest())?;
@@ -35,7 +38,7 @@ impl Executor<'_> {
             list.join(", "),
             converted(&columns, &source)
         );
-        let inserted = self.change(&target, |connection| {
+        let inserted = self.change(&alone, &target, |connection| {
             if overwrite {
                 connection.execute(&format!("DELETE FROM {}", target.quoted()), [])?;
             }
@@ -51,9 +54,10 @@ impl Executor<'_> {
     pub(super) fn update(&self, statement: &Statement) -> Result<ResultSet, SqlError> {
         let mut cursor = statement.cursor();
         cursor.expect(&["UPDATE"])?;
+        let alone = self.alone();
         let target = self.table(&mut cursor)?;
         let sql = self.rewrite_plain(&statement.tokens)?;
-        let updated = self.change(&target, |connection| {
+        let updated = self.change(&alone, &target, |connection| {
             Ok(connection.execute(&sql, [])? as u64)
         })?;
         let counts = [
@@ -66,9 +70,10 @@ impl Executor<'_> {
     pub(super) fn delete(&self, statement: &Statement) -> Result<ResultSet, SqlError> {
         let mut cursor = statement.cursor();
         cursor.expect(&["DELETE", "FROM"])?;
+        let alone = self.alone();
         let target = self.table(&mut cursor)?;
         let sql = self.rewrite_plain(&statement.tokens)?;
-        let deleted = self.change(&target, |connection| {
+        let deleted = self.change(&alone, &target, |connection| {
             Ok(connection.execute(&sql, [])? as u64)
         })?;
         Ok(ResultSet::counts(
@@ -81,6 +86,7 @@ impl Executor<'_> {
     pub(super) fn merge(&self, statement: &Statement) -> Result<ResultSet, SqlError> {
         let mut cursor = statement.cursor();
         cursor.expect(&["MERGE", "INTO"])?;
+        let alone = self.alone();
         let target = self.table(&mut cursor)?;
         let has = |word: &str| {
             cursor
@@ -100,7 +106,7 @@ impl Executor<'_> {
             "{} RETURNING merge_action",
             self.rewrite_plain(&statement.tokens)?
         );
-        let actions = self.change(&target, |connection| {
+        let actions = self.change(&alone, &target, |connection| {
             let mut statement = connection.prepare(&sql)?;
             let actions = statement.query_map([], |row| row.get::<_, String>(0))?;
             Ok(actions.collect::<Result<Vec<_>, _>>()?)
@@ -122,10 +128,13 @@ impl Executor<'_> {
         cursor.expect(&["TRUNCATE"])?;
         cursor.eat(&["TABLE"]);
         let lenient = cursor.eat(&["IF", "EXISTS"]);
+        let alone = self.alone();
         match self.table(&mut cursor) {
             Ok(target) => {
                 let sql = format!("DELETE FROM {}", target.quoted());
-                self.change(&target, |connection| Ok(connection.execute(&sql, [])?))?;
+                self.change(&alone, &target, |connection| {
+                    Ok(connection.execute(&sql, [])?)
+                })?;
             }
             Err(error) if lenient && error.code == "002003" => {}
             Err(error) => return Err(error),
@@ -173,21 +182,28 @@ impl Executor<'_> {
     }
 
     /// Runs a change and moves the change token, in one step as far as readers of tokens can see.
+    /// What the change reads of the past is looked up after everyone else is kept out.
     fn change<T>(
         &self,
+        _alone: &RwLockWriteGuard<'_, ()>,
         target: &ObjectName,
         work: impl FnOnce(&Connection) -> Result<T, SqlError>,
     ) -> Result<T, SqlError> {
-        let _alone = self
-            .engine
-            .commits
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
-        self.in_transaction(|connection, touched| {
+        self.in_transaction(|connection, open| {
+            if let Some(open) = open {
+                let answer = work(connection)?;
+                open.touched.insert(target.clone());
+                open.statements.extend(self.query_id.map(str::to_owned));
+                return Ok(answer);
+            }
+            // The connection is this statement's own: an error ends it, and the transaction.
+            connection.execute_batch("BEGIN TRANSACTION")?;
             let answer = work(connection)?;
-            match touched {
-                Some(touched) => touched.push(target.clone()),
-                None => self.engine.catalog().touch(target, false),
+            connection.execute_batch("COMMIT")?;
+            let before = self.engine.catalog().last_change();
+            let at = self.engine.committed(&BTreeSet::from([target.clone()]))?;
+            if let Some(id) = self.query_id {
+                self.engine.points.set(id, Point { before, at });
             }
             Ok(answer)
         })

@@ -1,5 +1,7 @@
 //! Queries: bind, find the types to report, run, encode.
 
+use std::sync::RwLockReadGuard;
+
 use duckdb::Connection;
 use duckdb::arrow::array::RecordBatch;
 
@@ -7,6 +9,7 @@ use super::Executor;
 use crate::error::SqlError;
 use crate::labels::labels;
 use crate::lineage;
+use crate::points::Point;
 use crate::result::{Format, ResultSet, Rows};
 use crate::statement::{Kind, Statement};
 use crate::types::SnowflakeType;
@@ -23,49 +26,60 @@ pub(super) struct Bound {
 impl Executor<'_> {
     pub(super) fn select(&self, statement: &Statement) -> Result<ResultSet, SqlError> {
         let scratch = self.engine.next_scratch();
-        let rewritten = {
-            let _settled = self.settled();
-            self.rewrite(&statement.tokens, scratch)?
-        };
+        let settled = self.settled();
+        let rewritten = self.rewrite(&statement.tokens, scratch)?;
+        if rewritten.information_of.is_empty() {
+            return self.run_select(settled, statement, &rewritten.sql);
+        }
+        drop(settled);
         self.with_information(&rewritten, scratch, || {
-            self.on_connection(|connection| self.run_select(connection, statement, &rewritten.sql))
+            self.run_select(self.settled(), statement, &rewritten.sql)
         })
     }
 
+    /// Runs a query; what it sees is what is committed while `settled` is held.
     fn run_select(
         &self,
-        connection: &Connection,
+        settled: RwLockReadGuard<'_, ()>,
         statement: &Statement,
         sql: &str,
     ) -> Result<ResultSet, SqlError> {
-        let mut bound = self.bind(connection, sql)?;
-        let names: Vec<String> = bound
-            .columns
-            .iter()
-            .map(|column| column.label.clone())
-            .collect();
-        for (column, label) in bound
-            .columns
-            .iter_mut()
-            .zip(labels(&statement.tokens, &names))
-        {
-            column.label = label;
+        let at = self.now();
+        if let Some(id) = self.query_id {
+            self.engine.points.set(id, Point { before: at, at });
         }
-        let rows = if self.describe_only {
-            Rows::Text(Vec::new())
-        } else {
-            self.run(connection, &bound)?
-        };
-        let result = ResultSet {
-            kind: Kind::Select,
-            columns: bound.columns,
-            rows,
-            affected: 0,
-            context: self.context.clone(),
-        };
-        Ok(ResultSet {
-            affected: result.total() as u64,
-            ..result
+        self.in_transaction(|connection, open| {
+            if open.is_none() {
+                // DuckDB begins in each database when a name in it is bound: so that is now.
+                connection.execute_batch("BEGIN TRANSACTION")?;
+            }
+            let mut bound = self.bind(connection, sql)?;
+            drop(settled);
+            let names: Vec<String> = bound
+                .columns
+                .iter()
+                .map(|column| column.label.clone())
+                .collect();
+            let labels = labels(&statement.tokens, &names);
+            for (column, label) in bound.columns.iter_mut().zip(labels) {
+                column.label = label;
+            }
+            let rows = if self.describe_only {
+                Rows::Text(Vec::new())
+            } else {
+                self.run(connection, &bound)?
+            };
+            let result = ResultSet {
+                kind: Kind::Select,
+                columns: bound.columns,
+                rows,
+                affected: 0,
+                context: self.context.clone(),
+            };
+            Ok(ResultSet {
+                affected: result.total() as u64,
+                ..result
+            })
         })
     }
 

@@ -1,5 +1,6 @@
 //! Statements about the session: USE, ALTER SESSION, transactions.
 
+use std::collections::BTreeSet;
 use std::sync::PoisonError;
 
 use sqlparser::tokenizer::Token;
@@ -7,6 +8,7 @@ use sqlparser::tokenizer::Token;
 use super::Executor;
 use crate::error::SqlError;
 use crate::names;
+use crate::points::Point;
 use crate::result::ResultSet;
 use crate::session::Transaction;
 use crate::statement::{Kind, Statement};
@@ -90,6 +92,7 @@ impl Executor<'_> {
     }
 
     pub(super) fn begin(&self) -> Result<ResultSet, SqlError> {
+        let _settled = self.settled();
         if let Some(session) = self.session {
             let mut open = session
                 .transaction
@@ -97,10 +100,13 @@ impl Executor<'_> {
                 .unwrap_or_else(PoisonError::into_inner);
             if open.is_none() {
                 let connection = self.engine.connect(&self.context)?;
-                connection.execute_batch("BEGIN TRANSACTION")?;
+                // DuckDB begins in each database when it is first looked at: so that is now.
+                connection.execute_batch("BEGIN TRANSACTION; FROM duckdb_tables();")?;
                 *open = Some(Transaction {
                     connection,
-                    touched: Vec::new(),
+                    begun: self.engine.catalog().last_change(),
+                    touched: BTreeSet::new(),
+                    statements: Vec::new(),
                 });
             }
         }
@@ -116,16 +122,17 @@ impl Executor<'_> {
                 .take()
         });
         if let Some(transaction) = transaction {
-            let _alone = self
-                .engine
-                .commits
-                .write()
-                .unwrap_or_else(PoisonError::into_inner);
-            if kind == Kind::Commit {
+            let _alone = self.alone();
+            let before = self.engine.catalog().last_change();
+            let at = if kind == Kind::Commit {
                 transaction.connection.execute_batch("COMMIT")?;
-                transaction.publish(&mut self.engine.catalog());
+                self.engine.committed(&transaction.touched)?
             } else {
                 transaction.connection.execute_batch("ROLLBACK")?;
+                before
+            };
+            for statement in &transaction.statements {
+                self.engine.points.set(statement, Point { before, at });
             }
         }
         Ok(ResultSet::status(kind, &self.context, DONE))

@@ -38,19 +38,13 @@ impl Executor<'_> {
     /// The objects that the request covers, in order of their names.
     fn objects(&self, request: &Request, views: bool) -> Vec<(ObjectName, Object)> {
         let catalog = self.engine.catalog();
-        let mut found = Vec::new();
-        for (database, schemas) in &catalog.databases {
-            for (schema, objects) in &schemas.schemas {
-                for (name, object) in &objects.objects {
-                    let full = ObjectName::new(database, schema, name);
-                    if object.is_view() == views && request.covers(&full) && request.admits(name) {
-                        found.push((full, object.clone()));
-                    }
-                }
-            }
-        }
-        found.truncate(request.limit);
-        found
+        let covered = catalog.objects().filter(|(name, object)| {
+            object.is_view() == views && request.covers(name) && request.admits(&name.name)
+        });
+        covered
+            .take(request.limit)
+            .map(|(name, object)| (name, object.clone()))
+            .collect()
     }
 
     fn show_tables(&self, request: &Request) -> Result<ResultSet, SqlError> {
@@ -61,12 +55,13 @@ impl Executor<'_> {
         let mut rows = Vec::new();
         for (name, object) in self.objects(request, false) {
             let (count, bytes) = self.engine.size(&connection, &name)?;
-            let tracked = matches!(
-                object.kind,
+            let (tracked, retention) = match object.kind {
                 ObjectKind::Table {
-                    change_tracking: true
-                }
-            );
+                    tracked,
+                    retention_days,
+                } => (tracked.is_some(), retention_days),
+                ObjectKind::View { .. } => (false, 0),
+            };
             rows.push(cells([
                 epoch(object.created),
                 name.name,
@@ -78,7 +73,7 @@ impl Executor<'_> {
                 count.to_string(),
                 bytes.to_string(),
                 "SYSADMIN".to_owned(),
-                "1".to_owned(),
+                retention.to_string(),
                 "OFF".to_owned(),
                 if tracked { "ON" } else { "OFF" }.to_owned(),
                 "N".to_owned(),

@@ -4,7 +4,7 @@ use sqlparser::tokenizer::{Token, TokenWithSpan};
 
 use super::Executor;
 use super::dml::text;
-use crate::catalog::{Column, ObjectKind};
+use crate::catalog::{Column, ObjectKind, RETENTION_DAYS};
 use crate::error::SqlError;
 use crate::labels::labels;
 use crate::names::{self, ObjectName};
@@ -48,11 +48,7 @@ impl Executor<'_> {
         } else if cursor.at_words(&["LIKE"]) || cursor.at_words(&["CLONE"]) {
             return self.copy_table(cursor, &name);
         }
-        let options = cursor.take_until(|token| is_word(token, "AS"));
-        let change_tracking = options.windows(3).any(|three| {
-            matches!(three, [name, _, value] if is_word(&name.token, "CHANGE_TRACKING") && is_word(&value.token, "TRUE"))
-        });
-        let kind = ObjectKind::Table { change_tracking };
+        let kind = options(cursor.take_until(|token| is_word(token, "AS")));
         if cursor.eat(&["AS"]) {
             return self.create_table_as(cursor.rest(), &name, kind, columns);
         }
@@ -80,6 +76,7 @@ impl Executor<'_> {
         let functions = |_: &str, _: &[String]| Ok(None);
         let rewriter = crate::rewrite::Rewriter {
             functions: &functions,
+            past: &|_, _| Err(SqlError::unsupported("the past in a default")),
             bindings: &[],
             database: None,
             scratch: 0,
@@ -143,11 +140,6 @@ impl Executor<'_> {
         declared: Option<Vec<Column>>,
     ) -> Result<ResultSet, SqlError> {
         let sql = self.rewrite_plain(query)?;
-        let _alone = self
-            .engine
-            .commits
-            .write()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
         self.on_connection(|connection| {
             let bound = self.bind(connection, &sql)?;
             let found: Vec<String> = bound
@@ -209,6 +201,26 @@ impl Executor<'_> {
             None => return Ok(()),
         };
         Ok(connection.execute_batch(&format!("DROP {kind} IF EXISTS {}", name.quoted()))?)
+    }
+}
+
+/// What the options after a table's columns say.
+fn options(tokens: Vec<TokenWithSpan>) -> ObjectKind {
+    let mut cursor = Cursor::new(tokens);
+    let (mut tracked, mut retention_days) = (None, RETENTION_DAYS);
+    while !cursor.is_done() {
+        if cursor.eat(&["CHANGE_TRACKING"]) && cursor.eat_token(&Token::Eq) {
+            // Which change it is, is known when it is made.
+            tracked = cursor.eat(&["TRUE"]).then_some(0);
+        } else if cursor.eat(&["DATA_RETENTION_TIME_IN_DAYS"]) && cursor.eat_token(&Token::Eq) {
+            retention_days = cursor.number().unwrap_or(RETENTION_DAYS);
+        } else {
+            cursor.next();
+        }
+    }
+    ObjectKind::Table {
+        tracked,
+        retention_days,
     }
 }
 

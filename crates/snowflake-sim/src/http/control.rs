@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use crate::account::Account;
 use crate::blocking::blocking;
+use crate::error::SqlError;
 use crate::faults::Fault;
 use crate::gates::{GatePoint, GateStatus};
 use crate::log::{Credits, LogEntry};
@@ -33,6 +34,7 @@ pub(super) fn routes() -> Router<Arc<Account>> {
         .route("/sim/credits", get(credits))
         .route("/sim/sessions", get(sessions))
         .route("/sim/expire", post(expire))
+        .route("/sim/age", post(age))
 }
 
 /// `POST /sim/sql?database=&schema=`: statements in the body, answered with the last one's rows.
@@ -45,10 +47,7 @@ async fn sql(
     let (database, schema) = (option("database"), option("schema"));
     match blocking(move || account.run_script(&body, database, schema)).await {
         Ok(result) => Json(table(&result)).into_response(),
-        Err(error) => {
-            let answer = json!({ "code": error.code, "sqlState": error.sql_state, "message": error.message });
-            (StatusCode::BAD_REQUEST, Json(answer)).into_response()
-        }
+        Err(error) => refusal(&error),
     }
 }
 
@@ -65,6 +64,30 @@ pub(crate) fn table(result: &ResultSet) -> Value {
         Rows::Arrow(_) => Value::Null,
     };
     json!({ "columns": columns, "rows": rows })
+}
+
+#[derive(Deserialize)]
+struct Age {
+    table: String,
+}
+
+/// `POST /sim/age {"table": "DB.SCHEMA.TABLE"}`: what the table was before now can no longer be asked for.
+async fn age(State(account): Shared, Json(age): Json<Age>) -> Response {
+    answer(blocking(move || account.age_history(&age.table)).await)
+}
+
+/// The answer to a control request that returns nothing.
+fn answer(outcome: Result<(), SqlError>) -> Response {
+    match outcome {
+        Ok(()) => done().into_response(),
+        Err(error) => refusal(&error),
+    }
+}
+
+fn refusal(error: &SqlError) -> Response {
+    let answer =
+        json!({ "code": error.code, "sqlState": error.sql_state, "message": error.message });
+    (StatusCode::BAD_REQUEST, Json(answer)).into_response()
 }
 
 fn done() -> Json<Value> {

@@ -8,6 +8,7 @@ fn rewrite(sql: &str) -> String {
     };
     let rewriter = Rewriter {
         functions: &functions,
+        past: &|name, past| Ok(format!("{} {past:?}", name.join("/"))),
         bindings: &["7".to_owned(), "'x'".to_owned()],
         database: Some("DB"),
         scratch: 1,

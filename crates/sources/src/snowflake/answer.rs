@@ -83,6 +83,23 @@ pub(super) async fn table(
     Ok(Table { columns, rows })
 }
 
+/// The cells of a statement that answers with one row of `width` cells.
+pub(super) async fn row(
+    session: &Arc<Session>,
+    sql: &str,
+    width: usize,
+    manner: &Manner,
+    options: Options,
+) -> Result<Vec<Option<String>>> {
+    let table = table(session, sql, manner, options).await?;
+    match <[_; 1]>::try_from(table.rows) {
+        Ok([row]) if row.len() == width => Ok(row),
+        _ => Err(Error::data_loss(
+            "snowflake answered a question by other cells than it was asked for",
+        )),
+    }
+}
+
 /// A column as texts; instants as counts of their unit, which is exact and needs no zone.
 fn text(column: &ArrayRef) -> Result<ArrayRef, ArrowError> {
     match column.data_type() {

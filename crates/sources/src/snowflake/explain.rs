@@ -6,9 +6,53 @@ use ducksync_core::{
     error::{Error, Result},
     name::ObjectName,
 };
+use futures::FutureExt as _;
 use serde_json::Value;
 
-use super::{answer, session::Session, settings::Options, statement::Manner};
+use super::{
+    answer, batch::Answers, bisect::bisect, names::literal, session::Session, settings::Options,
+    statement::Manner,
+};
+
+/// Statements whose plans are asked for at once.
+const BATCH: usize = 50;
+/// The longest text of a statement that asks for several plans.
+const LONGEST: usize = 256 << 10;
+
+/// The objects in the plans of statements that run in the session's own database and schema: one
+/// question for many.
+pub(super) async fn objects_of_many(
+    session: &Arc<Session>,
+    statements: &[String],
+    manner: &Manner,
+    options: Options,
+) -> Result<Answers<String, Vec<ObjectName>>> {
+    let ask = |batch| plans(session, batch, manner, options).boxed();
+    bisect(statements, BATCH, ask).await
+}
+
+async fn plans(
+    session: &Arc<Session>,
+    statements: &[String],
+    manner: &Manner,
+    options: Options,
+) -> Result<Vec<Vec<ObjectName>>> {
+    if let [sql] = statements {
+        return Ok(vec![objects(session, sql, manner, options).await?]);
+    }
+    let calls: Vec<_> = statements
+        .iter()
+        .map(|sql| format!("SYSTEM$EXPLAIN_PLAN_JSON({})", literal(sql)))
+        .collect();
+    let sql = format!("SELECT {}", calls.join(", "));
+    if sql.len() > LONGEST {
+        // Asked for in halves, as if it had been rejected.
+        return Err(Error::invalid("too many plans are asked for at once"));
+    }
+    let plans = answer::row(session, &sql, statements.len(), manner, options).await?;
+    let plan = |plan: &Option<String>| parse(plan.as_deref().unwrap_or_default());
+    plans.iter().map(plan).collect()
+}
 
 /// The objects in the plan of a statement, views expanded but secure ones. No warehouse is needed,
 /// and nothing runs.

@@ -1,10 +1,10 @@
-//! The open sessions of a source: one for each database and schema that statements run in.
+//! The open sessions of a source: one for each database, schema and role that statements run in.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::{http::Http, login::Login, session::Session};
 
-/// Sessions by the database and schema they were asked for, the last used last.
+/// Sessions by the place they were asked for, the last used last.
 #[derive(Debug)]
 pub(super) struct SessionPool {
     http: Arc<Http>,
@@ -13,8 +13,13 @@ pub(super) struct SessionPool {
     open: Mutex<Vec<(Place, Arc<Session>)>>,
 }
 
-/// Database and schema, as written.
-type Place = (Option<String>, Option<String>);
+/// Where statements run, as written; what is left out is the login's.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) database: Option<String>,
+    pub(super) schema: Option<String>,
+    pub(super) role: Option<String>,
+}
 
 impl SessionPool {
     pub(super) fn new(http: Arc<Http>, login: Login, most: usize) -> Self {
@@ -34,15 +39,14 @@ impl SessionPool {
     ///
     /// Beyond the maximum the session longest unused leaves the pool; it lives on until the statements
     /// that hold it end, so the sessions at Snowflake are bounded by maximum plus running statements.
-    pub(super) fn session(&self, database: Option<&str>, schema: Option<&str>) -> Arc<Session> {
-        let place = (database.map(str::to_owned), schema.map(str::to_owned));
+    pub(super) fn session(&self, place: Place) -> Arc<Session> {
         let mut open = self.lock();
         let known = open.iter().position(|(known, _)| *known == place);
         let session = match known.map(|at| open.remove(at)) {
             Some((_, session)) if !session.has_moved() => session,
             _ => {
                 let (http, login) = (self.http.clone(), self.login.clone());
-                Arc::new(Session::new(http, login, place.0.clone(), place.1.clone()))
+                Arc::new(Session::new(http, login, place.clone()))
             }
         };
         if open.len() >= self.most {
@@ -83,12 +87,16 @@ mod tests {
     #[test]
     fn each_place_has_a_session_of_its_own_and_keeps_it() {
         let pool = pool(2);
-        let first = pool.session(Some("A"), None);
-        assert!(Arc::ptr_eq(&first, &pool.session(Some("A"), None)));
-        assert!(!Arc::ptr_eq(&first, &pool.session(Some("B"), None)));
-        pool.session(Some("C"), None);
+        let of_database = |name: &str| Place {
+            database: Some(name.to_owned()),
+            ..Place::default()
+        };
+        let first = pool.session(of_database("A"));
+        assert!(Arc::ptr_eq(&first, &pool.session(of_database("A"))));
+        assert!(!Arc::ptr_eq(&first, &pool.session(of_database("B"))));
+        pool.session(of_database("C"));
         assert!(
-            !Arc::ptr_eq(&first, &pool.session(Some("A"), None)),
+            !Arc::ptr_eq(&first, &pool.session(of_database("A"))),
             "the oldest left the pool"
         );
         assert_eq!(pool.lock().len(), 2);

@@ -65,7 +65,7 @@ pub(super) struct QueryRequest<'a> {
     pub(super) query_submission_time: i64,
     pub(super) is_internal: bool,
     pub(super) describe_only: bool,
-    pub(super) parameters: BTreeMap<&'static str, serde_json::Value>,
+    pub(super) parameters: BTreeMap<&'a str, serde_json::Value>,
 }
 
 /// The reply to a statement, or to a request for its result: a result, a promise or an error.

@@ -2,7 +2,7 @@
 //!
 //! A session logs in when it is first used. Its token is renewed when Snowflake says it is over, once
 //! for all requests that hear so at the same time; no heartbeat is sent. Nothing of a session is
-//! changed by statements: database and schema are those of its login for life, so statements that run
+//! changed by statements: database, schema and role are those of its login for life, so statements that run
 //! side by side cannot move each other's names.
 
 use std::sync::{
@@ -20,6 +20,7 @@ use super::{
     failure,
     http::{Answer, Call, Http},
     login::Login,
+    pool::Place,
     protocol::{Envelope, LoginData, QueryData, RenewData, SessionInfo, Token},
 };
 
@@ -31,9 +32,7 @@ const RENEWALS: u32 = 2;
 pub(super) struct Session {
     http: Arc<Http>,
     login: Arc<Login>,
-    /// Database and schema as written, where they differ from the login's.
-    database: Option<String>,
-    schema: Option<String>,
+    place: Place,
     state: Mutex<State>,
     sequence: AtomicU64,
     /// A statement changed its database, schema, role or warehouse.
@@ -55,17 +54,11 @@ struct Tokens {
 }
 
 impl Session {
-    pub(super) fn new(
-        http: Arc<Http>,
-        login: Arc<Login>,
-        database: Option<String>,
-        schema: Option<String>,
-    ) -> Self {
+    pub(super) fn new(http: Arc<Http>, login: Arc<Login>, place: Place) -> Self {
         Self {
             http,
             login,
-            database,
-            schema,
+            place,
             state: Mutex::default(),
             sequence: AtomicU64::new(1),
             moved: AtomicBool::new(false),
@@ -194,14 +187,20 @@ impl Session {
         for (name, value) in [
             (
                 "databaseName",
-                self.database.as_ref().or(self.login.database.as_ref()),
+                self.place
+                    .database
+                    .as_ref()
+                    .or(self.login.database.as_ref()),
             ),
             (
                 "schemaName",
-                self.schema.as_ref().or(self.login.schema.as_ref()),
+                self.place.schema.as_ref().or(self.login.schema.as_ref()),
             ),
             ("warehouse", self.login.warehouse.as_ref()),
-            ("roleName", self.login.role.as_ref()),
+            (
+                "roleName",
+                self.place.role.as_ref().or(self.login.role.as_ref()),
+            ),
         ] {
             if let Some(value) = value {
                 call = call.with(name, value.clone());

@@ -30,11 +30,16 @@ pub(super) struct Manner {
     pub(super) timeout: Option<Duration>,
     /// Only the columns are asked for; nothing runs.
     pub(super) describe_only: bool,
+    /// Session parameters that hold for this statement.
+    pub(super) parameters: BTreeMap<String, String>,
 }
 
 impl Manner {
-    fn parameters(&self) -> BTreeMap<&'static str, Value> {
-        let mut parameters = BTreeMap::from([("MULTI_STATEMENT_COUNT", Value::from(1))]);
+    fn parameters(&self) -> BTreeMap<&str, Value> {
+        let given = self.parameters.iter();
+        let given = given.map(|(name, value)| (name.as_str(), Value::from(value.as_str())));
+        let mut parameters: BTreeMap<_, _> = given.collect();
+        parameters.insert("MULTI_STATEMENT_COUNT", 1.into());
         if let Some(tag) = &self.tag {
             parameters.insert("QUERY_TAG", tag.as_str().into());
         }

@@ -1,15 +1,28 @@
-//! Signals of change (C-7): the change token of tables and views, or the time of last alteration.
+//! Signals of change (C-7): the change token of tables and views, the time of last alteration, or rows
+//! and bytes.
+//!
+//! Each answers many objects at once, and says of each what it is or why it cannot be had: one object
+//! that spoils a statement takes the signal from no other.
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
 use ducksync_core::{
-    error::{Error, FailureClass, Result},
+    error::{Error, ErrorKind, FailureClass, Result},
     name::ObjectName,
     source::{ObjectState, VersionToken},
 };
+use futures::FutureExt as _;
 
 use super::{
-    answer, failure, names::literal, session::Session, settings::Options, statement::Manner, views,
+    answer,
+    batch::Answers,
+    bisect::bisect,
+    listing::{self, Listed},
+    names::literal,
+    session::Session,
+    settings::Options,
+    statement::Manner,
+    views::Definitions,
 };
 
 pub(super) mod altered;
@@ -17,45 +30,35 @@ pub(super) mod altered;
 /// Objects that one statement asks about.
 const BATCH: usize = 100;
 
-/// The change tokens of all objects, in their order. No warehouse is needed.
+/// What is known of each object.
+pub(super) type States = Answers<ObjectName, ObjectState>;
+
+/// The change tokens of all objects. No warehouse is needed.
 pub(super) async fn change_tokens(
     session: &Arc<Session>,
     objects: &[ObjectName],
     manner: &Manner,
     options: Options,
-) -> Result<Vec<ObjectState>> {
+) -> Result<States> {
     // Definitions first: a view that is replaced in between shows a new token or a new definition.
-    let definitions = views::definitions(session, objects, manner, options).await;
-    let mut tokens = HashMap::new();
-    let mut batches: Vec<&[ObjectName]> = objects.chunks(BATCH).rev().collect();
-    while let Some(batch) = batches.pop() {
-        match ask(session, batch, manner, options).await {
-            Ok(row) => tokens.extend(batch.iter().cloned().zip(row)),
-            Err(error) if !failure::is_rejection(&error) => return Err(error),
-            Err(error) => match batch {
-                // One object spoils the statement of all: the halves tell which.
-                [_, _, ..] => {
-                    let (left, right) = batch.split_at(batch.len() / 2);
-                    batches.extend([right, left]);
-                }
-                [object] => return Err(no_token(object, error)),
-                [] => return Err(error),
-            },
-        }
-    }
-    // After the tokens, whose errors name the object that is missing.
-    let definitions = definitions?;
-    let state = |object: &ObjectName| {
-        let token = tokens.get(object).ok_or_else(|| lacking(object))?;
-        Ok(ObjectState {
-            object: object.clone(),
-            token: token
-                .as_ref()
-                .map(|token| VersionToken::new(format!("ct:{token}"))),
-            view_definition: definitions.get(object).cloned(),
-        })
+    let definitions = Definitions::read(session, objects, manner, options).await?;
+    let tokens = bisect(objects, BATCH, |batch| {
+        ask(session, batch, manner, options).boxed()
+    })
+    .await?;
+    let state = |(object, token): (ObjectName, Result<Option<String>>)| {
+        let state = token
+            .map_err(|error| no_token(&object, error))
+            .and_then(|token| {
+                Ok(ObjectState {
+                    object: object.clone(),
+                    token: token.map(|token| VersionToken::new(format!("ct:{token}"))),
+                    view_definition: definitions.of(&object)?,
+                })
+            });
+        (object, state)
     };
-    objects.iter().map(state).collect()
+    Ok(tokens.into_iter().map(state).collect())
 }
 
 /// The tokens of a batch, in its order.
@@ -75,19 +78,47 @@ async fn ask(
         })
         .collect();
     let sql = format!("SELECT {}", calls.join(", "));
-    let table = answer::table(session, &sql, manner, options).await?;
-    match <[_; 1]>::try_from(table.rows) {
-        Ok([row]) if row.len() == batch.len() => Ok(row),
-        _ => Err(Error::data_loss(
-            "snowflake answered other change tokens than it was asked for",
-        )),
-    }
+    answer::row(session, &sql, batch.len(), manner, options).await
 }
 
+/// Rows and bytes of all tables, by SHOW, which needs no warehouse; what is not listed as a table has
+/// none.
+pub(super) async fn fingerprints(
+    session: &Arc<Session>,
+    objects: &[ObjectName],
+    manner: &Manner,
+    options: Options,
+) -> Result<States> {
+    let columns = &["rows", "bytes"];
+    let tables = listing::list(session, objects, Listed::Tables, columns, manner, options).await?;
+    let definitions = Definitions::read(session, objects, manner, options).await?;
+    let state = |object: &ObjectName| {
+        let token = match tables.of(object)? {
+            Some([Some(rows), Some(bytes)]) => {
+                Some(VersionToken::new(format!("fp:{rows}:{bytes}")))
+            }
+            _ => None,
+        };
+        Ok(ObjectState {
+            object: object.clone(),
+            token,
+            view_definition: definitions.of(object)?,
+        })
+    };
+    let state = |object: &ObjectName| (object.clone(), state(object));
+    Ok(objects.iter().map(state).collect())
+}
+
+/// An object that is not there is a missing dependency; one that has no such token may have another
+/// signal.
 fn no_token(object: &ObjectName, error: Error) -> Error {
     let message = format!("{object} gives no change token: {}", error.message());
+    let class = match error.kind() {
+        ErrorKind::NotFound => FailureClass::Dependency,
+        _ => error.class(),
+    };
     Error::new(error.kind(), message)
-        .with_class(FailureClass::Dependency)
+        .with_class(class)
         .with_remedy(
             "check that it exists and that the secret's role may read it, or use last_altered",
         )

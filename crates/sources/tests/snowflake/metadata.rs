@@ -1,7 +1,7 @@
 use ducksync_core::{
     error::{ErrorKind, FailureClass},
     name::ObjectName,
-    source::{ObjectState, TokenKind},
+    source::{Aspect, ObjectState, TokenKind},
 };
 use snowflake_sim::StatementClass;
 
@@ -10,6 +10,7 @@ use crate::place::{LOGIN, Place, context, object, open};
 async fn states(place: &Place, names: &[&str], kind: TokenKind) -> Vec<ObjectState> {
     let objects: Vec<_> = names.iter().map(|name| object(name)).collect();
     let states = place.source.tokens(&objects, kind).await.unwrap();
+    let states: Vec<_> = states.into_iter().map(Result::unwrap).collect();
     let answered: Vec<_> = states.iter().map(|state| state.object.clone()).collect();
     assert_eq!(answered, objects, "one state for each object, in order");
     states
@@ -35,7 +36,10 @@ async fn describe_needs_no_warehouse_and_expands_views() {
     let login: Vec<_> = LOGIN.iter().copied().chain([("warehouse", "")]).collect();
     let source = open(&place.simulator, &login, &[]).await.unwrap();
     let sql = "select v.id, u.id as other from v join u on v.id = u.id";
-    let described = source.describe(sql, &context()).await.unwrap();
+    let described = source
+        .describe(sql, &context(), Aspect::Everything)
+        .await
+        .unwrap();
     let names: Vec<_> = described
         .columns
         .iter()
@@ -50,7 +54,7 @@ async fn describe_needs_no_warehouse_and_expands_views() {
     assert_eq!(read, ["DB.PUBLIC.T", "DB.PUBLIC.U"]);
     assert_eq!(place.simulator.credits().credits, 0);
     let error = source
-        .describe("select nothing_here", &context())
+        .describe("select nothing_here", &context(), Aspect::Everything)
         .await
         .unwrap_err();
     assert_eq!(error.class(), FailureClass::Query);
@@ -135,7 +139,14 @@ async fn c8_a_missing_object_is_named() {
     objects.push(object("DB.PUBLIC.GONE"));
     objects.extend(vec![object("DB.PUBLIC.U"); 60]);
     for kind in [TokenKind::ChangeToken, TokenKind::LastAltered] {
-        let error = place.source.tokens(&objects, kind).await.unwrap_err();
+        let states = place.source.tokens(&objects, kind).await.unwrap();
+        let mut wrong = states.into_iter().enumerate().filter(|(_, s)| s.is_err());
+        let (at, error) = wrong.next().unwrap();
+        assert!(
+            at == 60 && wrong.next().is_none(),
+            "it takes the signal from no other"
+        );
+        let error = error.unwrap_err();
         assert_eq!(error.class(), FailureClass::Dependency, "{kind:?}: {error}");
         assert_eq!(error.kind(), ErrorKind::NotFound, "{kind:?}: {error}");
         assert!(error.to_string().contains("DB.PUBLIC.GONE"), "{error}");
@@ -171,6 +182,8 @@ async fn c7_last_altered_never_trusts_a_secure_view() {
         .source
         .tokens(&[object("DB.PUBLIC.S")], TokenKind::LastAltered)
         .await
+        .unwrap()
+        .remove(0)
         .unwrap_err();
     assert_eq!(error.class(), FailureClass::Dependency, "{error}");
     states(&place, &["DB.PUBLIC.S"], TokenKind::ChangeToken).await;
@@ -188,4 +201,51 @@ async fn c9_wildcards_in_names_match_nothing_else() {
         states[0].view_definition, None,
         "the view AXB is another object"
     );
+}
+
+#[tokio::test]
+async fn c7_fingerprints_are_rows_and_bytes_and_need_no_warehouse() {
+    let place = place().await;
+    let names = ["DB.PUBLIC.T", "DB.PUBLIC.V"];
+    let login: Vec<_> = LOGIN.iter().copied().chain([("warehouse", "")]).collect();
+    let source = open(&place.simulator, &login, &[]).await.unwrap();
+    let objects: Vec<_> = names.iter().map(|name| object(name)).collect();
+    let read = async || {
+        let states = source
+            .tokens(&objects, TokenKind::Fingerprint)
+            .await
+            .unwrap();
+        states.into_iter().map(Result::unwrap).collect::<Vec<_>>()
+    };
+    let before = read().await;
+    let token = before[0].token.as_ref().unwrap().as_str();
+    assert!(token.starts_with("fp:0:"), "{token}");
+    assert_eq!(before[1].token, None, "a view has neither rows nor bytes");
+    assert!(before[1].view_definition.is_some());
+    place.sql("insert into db.public.t values (1, 'x')").await;
+    assert_ne!(read().await[0].token, before[0].token);
+    assert_eq!(place.simulator.credits().credits, 0);
+}
+
+#[tokio::test]
+async fn c9_checks_at_the_same_time_are_one_statement() {
+    let place = place().await;
+    let ask = |name: &'static str| {
+        let source = place.source.clone();
+        async move { source.tokens(&[object(name)], TokenKind::ChangeToken).await }
+    };
+    let (t, gone, u) = tokio::join!(
+        ask("DB.PUBLIC.T"),
+        ask("DB.PUBLIC.GONE"),
+        ask("DB.PUBLIC.U")
+    );
+    assert!(t.unwrap()[0].is_ok() && u.unwrap()[0].is_ok());
+    assert!(gone.unwrap()[0].is_err(), "and each has its own answer");
+    let shown = place
+        .simulator
+        .log()
+        .iter()
+        .filter(|e| e.sql.starts_with("SHOW"))
+        .count();
+    assert_eq!(shown, 1);
 }

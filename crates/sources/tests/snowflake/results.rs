@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use arrow::datatypes::DataType;
-use ducksync_core::{error::ErrorKind, types::LakeType};
+use ducksync_core::{error::ErrorKind, source::Aspect, types::LakeType};
 use futures::StreamExt as _;
 use snowflake_sim::{ChunkEncoding, Fault, FaultKind, SimulatorConfig};
 
@@ -100,7 +100,11 @@ async fn g13_columns_are_the_same_when_described_submitted_and_fetched() {
     let place = Place::new().await;
     place.sql("create table db.public.t (n number(38,10), v variant, t time(9), z timestamp_tz, x vector(float, 2))").await;
     let sql = "select * from t";
-    let described = place.source.describe(sql, &context()).await.unwrap();
+    let described = place
+        .source
+        .describe(sql, &context(), Aspect::Columns)
+        .await
+        .unwrap();
     let submitted = place.source.submit(sql, &context()).await.unwrap();
     let stream = place
         .source

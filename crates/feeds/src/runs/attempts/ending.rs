@@ -47,11 +47,24 @@ impl Work<'_> {
         if let Err(error) = datasets.change_state(dataset.id, change).await {
             return Ended::Failed(ours(error));
         }
+        self.skipped_after_check(RunReason::SourceUnchanged).await
+    }
+
+    /// As [`Work::unchanged`], but the data timestamp stays: the run has seen no data as of now.
+    pub(super) async fn hinted(&mut self, dataset: &Dataset, proof: Proof) -> Ended {
+        self.read_at = Some(proof.data_timestamp);
+        let datasets = &self.feeds.services.datasets;
+        let change = StateChange::Unchanged(proof);
+        if let Err(error) = datasets.change_state(dataset.id, change).await {
+            return Ended::Failed(ours(error));
+        }
+        self.skipped_after_check(RunReason::FingerprintUnchanged)
+            .await
+    }
+
+    async fn skipped_after_check(&self, reason: RunReason) -> Ended {
         FeedCounters::add(&self.feeds.counters.loads_avoided, 1);
-        Ended::Done(
-            self.finish(RunStatus::Skipped, Some(RunReason::SourceUnchanged), None)
-                .await,
-        )
+        Ended::Done(self.finish(RunStatus::Skipped, Some(reason), None).await)
     }
 
     pub(super) async fn skip(&mut self, reason: RunReason, start: &Start) -> Ended {

@@ -5,7 +5,7 @@
 //! one). The information schema needs a warehouse, so one statement asks for all of a database.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet},
     sync::Arc,
 };
 
@@ -15,44 +15,50 @@ use ducksync_core::{
     source::{ObjectState, VersionToken},
 };
 
-use super::lacking;
+use super::{States, lacking};
 use crate::snowflake::{
-    answer, explain, names::literal, session::Session, settings::Options, statement::Manner, views,
+    answer, batch::Answers, explain, failure, names::literal, session::Session, settings::Options,
+    statement::Manner, views::Definitions,
 };
 
 /// Tables that one statement asks about.
 const BATCH: usize = 1000;
 
-type Times = HashMap<ObjectName, Option<String>>;
+/// What the information schema says of each table.
+type Times = BTreeMap<ObjectName, Result<Option<String>>>;
 
-/// The times of all objects, in their order.
+/// The times of all objects.
 pub(in crate::snowflake) async fn last_altered(
     session: &Arc<Session>,
     objects: &[ObjectName],
     manner: &Manner,
     options: Options,
-) -> Result<Vec<ObjectState>> {
-    let definitions = views::definitions(session, objects, manner, options).await?;
-    let mut tables = HashMap::new();
-    for object in objects {
-        if definitions.contains_key(object) && !tables.contains_key(object) {
-            let read = tables_of(session, object, manner, options).await?;
-            tables.insert(object.clone(), read);
-        }
-    }
-    let plain = objects
+) -> Result<States> {
+    let definitions = Definitions::read(session, objects, manner, options).await?;
+    let views: Vec<_> = objects
         .iter()
-        .filter(|object| !definitions.contains_key(object));
-    let asked: BTreeSet<_> = plain.chain(tables.values().flatten()).cloned().collect();
+        .filter(|object| matches!(definitions.of(object), Ok(Some(_))))
+        .cloned()
+        .collect();
+    let read = tables_of(session, &views, manner, options).await?;
+    let plain = objects.iter().filter(|object| !read.contains_key(object));
+    let expanded = read.values().filter_map(|tables| tables.as_ref().ok());
+    let asked: BTreeSet<_> = plain.chain(expanded.flatten()).cloned().collect();
     let times = times(session, asked, manner, options).await?;
     let state = |object: &ObjectName| {
+        let tables = match read.get(object) {
+            Some(Ok(tables)) => Some(tables.as_slice()),
+            Some(Err(error)) => return Err(error.duplicate()),
+            None => None,
+        };
         Ok(ObjectState {
             object: object.clone(),
-            token: token(object, tables.get(object).map(Vec::as_slice), &times)?,
-            view_definition: definitions.get(object).cloned(),
+            view_definition: definitions.of(object)?,
+            token: token(object, tables, &times)?,
         })
     };
-    objects.iter().map(state).collect()
+    let state = |object: &ObjectName| (object.clone(), state(object));
+    Ok(objects.iter().map(state).collect())
 }
 
 /// The token of a table, or of a view by all tables it reads; `None` if any of them has none.
@@ -61,9 +67,13 @@ fn token(
     tables: Option<&[ObjectName]>,
     times: &Times,
 ) -> Result<Option<VersionToken>> {
-    let time = |table: &ObjectName| times.get(table).ok_or_else(|| lacking(table));
+    let time = |table: &ObjectName| match times.get(table) {
+        Some(Ok(time)) => Ok(time.as_ref()),
+        Some(Err(error)) => Err(error.duplicate()),
+        None => Err(lacking(table)),
+    };
     let Some(tables) = tables else {
-        let token = time(object)?.as_ref();
+        let token = time(object)?;
         return Ok(token.map(|time| VersionToken::new(format!("la:{time}"))));
     };
     let mut parts = Vec::with_capacity(tables.len());
@@ -76,27 +86,33 @@ fn token(
     Ok(Some(VersionToken::new(format!("la:{}", parts.join(";")))))
 }
 
-/// The tables that a view reads, sorted.
+/// The tables that each of many views reads, sorted.
 async fn tables_of(
     session: &Arc<Session>,
-    view: &ObjectName,
+    views: &[ObjectName],
     manner: &Manner,
     options: Options,
-) -> Result<Vec<ObjectName>> {
-    let sql = format!("SELECT * FROM {}", view.quoted());
-    let unknown = |why: &str| {
-        Error::failed_precondition(format!(
-            "the tables that view {view} reads are unknown: {why}"
-        ))
-        .with_class(FailureClass::Dependency)
-        .with_remedy("use change_token for it, or a ttl")
+) -> Result<Answers<ObjectName, Vec<ObjectName>>> {
+    let select = |view: &ObjectName| format!("SELECT * FROM {}", view.quoted());
+    let statements: Vec<_> = views.iter().map(select).collect();
+    let mut plans = explain::objects_of_many(session, &statements, manner, options).await?;
+    let read = |view: &ObjectName| {
+        let unknown = |why: &str| {
+            Error::failed_precondition(format!(
+                "the tables that view {view} reads are unknown: {why}"
+            ))
+            .with_class(FailureClass::Dependency)
+            .with_remedy("use change_token for it, or a ttl")
+        };
+        let tables = match plans.remove(&select(view)) {
+            Some(Ok(tables)) if tables.is_empty() => Err(unknown("its plan names none")),
+            Some(Ok(tables)) => Ok(tables),
+            Some(Err(error)) => Err(unknown(error.message()).with_source(error)),
+            None => Err(unknown("nothing was said of it")),
+        };
+        (view.clone(), tables)
     };
-    let read = explain::objects(session, &sql, manner, options).await;
-    let read = read.map_err(|error| unknown(error.message()).with_source(error))?;
-    if read.is_empty() {
-        return Err(unknown("its plan names none"));
-    }
-    Ok(read)
+    Ok(views.iter().map(read).collect())
 }
 
 async fn times(
@@ -116,10 +132,21 @@ async fn times(
     for (database, tables) in databases {
         for batch in tables.chunks(BATCH) {
             let sql = statement(&database, batch);
-            let answer = answer::table(session, &sql, manner, options).await?;
-            for row in answer.rows {
-                let (table, time) = read_row(&database, row)?;
-                times.insert(table, time);
+            match answer::table(session, &sql, manner, options).await {
+                Ok(answer) => {
+                    for row in answer.rows {
+                        let (table, time) = read_row(&database, row)?;
+                        times.insert(table, time);
+                    }
+                }
+                Err(error) if !failure::is_rejection(&error) => return Err(error),
+                // A database that cannot be asked is the fault of its tables alone.
+                Err(error) => times.extend(batch.iter().map(|table| {
+                    (
+                        table.clone(),
+                        Err(lacking(table).with_source(error.duplicate())),
+                    )
+                })),
             }
         }
     }
@@ -150,7 +177,9 @@ fn statement(database: &str, tables: &[ObjectName]) -> String {
     )
 }
 
-fn read_row(database: &str, row: Vec<Option<String>>) -> Result<(ObjectName, Option<String>)> {
+type Read = (ObjectName, Result<Option<String>>);
+
+fn read_row(database: &str, row: Vec<Option<String>>) -> Result<Read> {
     let unfit = || Error::data_loss("snowflake's information schema answered in another form");
     let [schema, name, kind, time] = <[_; 4]>::try_from(row).map_err(|_| unfit())?;
     let table = ObjectName {
@@ -159,13 +188,14 @@ fn read_row(database: &str, row: Vec<Option<String>>) -> Result<(ObjectName, Opt
         name: name.ok_or_else(unfit)?,
     };
     if kind.is_some_and(|kind| kind.to_uppercase().contains("VIEW")) {
-        return Err(Error::failed_precondition(format!(
+        let hidden = Error::failed_precondition(format!(
             "{table} is a view that hides the tables it reads, so its time says nothing of its rows"
         ))
         .with_class(FailureClass::Dependency)
-        .with_remedy("use change_token for it, or a ttl"));
+        .with_remedy("use change_token for it, or a ttl");
+        return Ok((table, Err(hidden)));
     }
-    Ok((table, time))
+    Ok((table, Ok(time)))
 }
 
 #[cfg(test)]
@@ -200,14 +230,14 @@ mod tests {
     fn c7_a_view_changes_with_each_of_its_tables_and_never_by_itself() {
         let (a, b, view) = (table("S", "A"), table("S", "B"), table("S", "V"));
         let mut times = Times::from([
-            (a.clone(), Some("t1".to_owned())),
-            (b.clone(), Some("t2".to_owned())),
+            (a.clone(), Ok(Some("t1".to_owned()))),
+            (b.clone(), Ok(Some("t2".to_owned()))),
         ]);
         let read = [a.clone(), b.clone()];
         let before = token(&view, Some(&read), &times).unwrap().unwrap();
-        times.insert(b.clone(), Some("t3".to_owned()));
+        times.insert(b.clone(), Ok(Some("t3".to_owned())));
         assert_ne!(token(&view, Some(&read), &times).unwrap().unwrap(), before);
-        times.insert(b, None);
+        times.insert(b, Ok(None));
         assert_eq!(token(&view, Some(&read), &times).unwrap(), None);
         times.remove(&a);
         let error = token(&view, Some(&read), &times).unwrap_err();
@@ -218,7 +248,7 @@ mod tests {
     #[test]
     fn c7_the_time_of_a_view_is_never_trusted() {
         let row = ["S", "V", "MATERIALIZED VIEW", "t"].map(|cell| Some(cell.to_owned()));
-        let error = read_row("DB", row.to_vec()).unwrap_err();
+        let error = read_row("DB", row.to_vec()).unwrap().1.unwrap_err();
         assert_eq!(error.class(), FailureClass::Dependency);
     }
 }
