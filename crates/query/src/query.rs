@@ -26,7 +26,7 @@ use crate::{
     hint,
     parsed::{self, Foreign, Parsed, ParsedQuery},
     passthrough::{InFlight, SharingCounts, Unread},
-    read::{Plan, Planner, Purpose},
+    read::{Plan, Planner, Purpose, no_parameters},
     running::Running,
     seal::Sealer,
     session::{Session, SessionKey, Sessions},
@@ -234,10 +234,8 @@ impl Query {
             Parsed::Foreign(foreign) => {
                 let planner =
                     self.planner(session, &contract, transaction, None, Purpose::Describe);
-                match planner.foreign(&foreign)? {
-                    Plan::Passthrough(plan) => self.describe_passthrough(session, &plan).await,
-                    Plan::Local(_) => Err(Error::internal("a foreign statement was planned here")),
-                }
+                let plan = planner.foreign(&foreign).await?;
+                self.describe_plan(session, &foreign.named(), plan).await
             }
             Parsed::Write => self.prepare_write(session, sql, transaction).await,
             Parsed::Begin
@@ -320,7 +318,7 @@ impl Query {
         let planner = self.planner(session, contract, transaction, parameters, Purpose::Execute);
         let plan = match &query {
             Ok(query) => planner.plan(query).await?,
-            Err(foreign) => planner.foreign(foreign)?,
+            Err(foreign) => planner.foreign(foreign).await?,
         };
         match plan {
             Plan::Local(plan) => {
@@ -328,10 +326,7 @@ impl Query {
                 self.answer_local(session, plan, parameters.filter(|_| !used))
                     .await
             }
-            Plan::Passthrough(_) if parameters.is_some() => Err(Error::unimplemented(
-                "parameters cannot be passed through to a source yet",
-            )
-            .with_remedy("write the values into the statement")),
+            Plan::Passthrough(_) if parameters.is_some() => Err(no_parameters()),
             Plan::Passthrough(plan) => self.answer_passthrough(session, plan).await,
         }
     }
