@@ -114,9 +114,24 @@ def test_v5b_a_full_copy_answers_as_the_source_does(prod, sim, sql, rule):
 def test_v5b_a_copy_answers_without_any_contact(prod, sim):
     copy(prod)
     sim.reset_log()
-    rows, story = answered(prod, f"SELECT count(*) AS n FROM {ORDERS}")
-    assert (rows, story["cache_status"]) == ([(3,)], "HIT")
+    for sql in [f"SELECT id FROM {ORDERS} WHERE region = 'EU'", f"SELECT count(*)::INT - 1 AS id FROM {ORDERS}"]:
+        rows, story = answered(prod, sql)
+        assert (rows, story["cache_status"]) == ([(2,)], "HIT")
     assert sim.log() == []
+
+
+def test_v7_a_type_that_a_copy_cannot_tell_is_described_by_the_source_once(prod, sim):
+    copy(prod)
+    sim.reset_log()
+    before = sim.credits()["credits"]
+    sql = f"SELECT region, sum(amount) AS total, count(*) AS n FROM {ORDERS} GROUP BY region"
+    for _ in range(3):
+        rows, story = answered(prod, sql)
+        assert (len(rows), story["route"], story["rule"]) == (2, "local", "V-5b")
+    assert [(entry["sql"], entry["describe_only"]) for entry in sim.log()] == [(sql, True)]
+    assert sim.credits()["credits"] == before
+    error = refused(prod.rows, f"/*+ ducksync(only_if_cached=true) */ SELECT sum(id) AS s FROM {ORDERS}")
+    assert "column S" in str(error) and "cast it" in str(error), str(error)
 
 
 def test_v5c_the_query_of_a_cache_is_answered_by_it(prod, sim):
@@ -264,7 +279,7 @@ def test_v5_a_manual_or_suspended_copy_answers_only_where_its_age_is_agreed(prod
 def test_v1_only_if_cached_asks_nobody(prod, sim):
     let_through(prod, sim)
     sim.reset_log()
-    sql = f"/*+ ducksync(only_if_cached=true) */ SELECT count(*) AS n FROM {ORDERS}"
+    sql = f"/*+ ducksync(only_if_cached=true) */ SELECT count(*)::INT AS n FROM {ORDERS}"
     assert "NOT_CACHED" in str(refused(prod.rows, sql))
     assert sim.log() == []
     copy(prod)
@@ -358,7 +373,7 @@ def test_c1_query_is_answered_by_copies_and_joins_what_is_here(prod, sim):
     copy(prod)
     execute(prod, "CREATE TABLE names AS SELECT 'US' AS region, 'America' AS name")
     sim.reset_log()
-    inner = f"SELECT region, count(*) AS n FROM {ORDERS} GROUP BY region"
+    inner = f"SELECT region, count(*)::INT AS n FROM {ORDERS} GROUP BY region"
     assert sorted(prod.rows(call_sql("query", inner, "prod"))) == [("EU", 1), ("US", 2)]
     call_text = call_sql("query", inner, "prod").removeprefix("SELECT * FROM ")
     rows, story = answered(prod, f"SELECT name, n FROM {call_text} AS q JOIN names ON q.region = names.region")

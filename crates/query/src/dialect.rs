@@ -31,12 +31,16 @@ mod tests;
 
 use std::collections::HashMap;
 
+use ducksync_core::types::Field;
+
 use crate::bind::Piece;
 
 pub(crate) use list::known_label;
 pub(crate) use order::{direction, ordinal};
 pub(crate) use source_query::{Place, SourceQuery, folded};
 pub(crate) use types::Type;
+
+use select::Output;
 
 /// Stands around the number of a relation in moved text; no text that holds it is moved.
 const MARK: char = '\u{e000}';
@@ -48,6 +52,8 @@ pub(crate) enum Stop {
     Construct(String),
     /// The relation at that place may have this column at the source, and has it not here.
     Column(Place, String),
+    /// Only the source can tell the type of this result column.
+    Type(String),
 }
 
 /// The result of moving a part.
@@ -87,24 +93,45 @@ pub(crate) struct Moved {
     pub(crate) relations: Vec<Place>,
 }
 
+/// Where the types of results come from that a copy cannot tell.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Types<'a> {
+    /// They are not known.
+    Unknown,
+    /// The source describes the result so.
+    Told(&'a [Field]),
+    /// No source could answer the statement, so that any type that holds the values will do.
+    Free,
+}
+
 /// Moves a statement whose relations are replaced by `stands`.
 ///
 /// # Errors
-/// The first construct that does not move, or a column that a stand lacks.
-pub(crate) fn moved(query: &SourceQuery, stands: &HashMap<Place, Stand>) -> Moving<Moved> {
+/// The first construct that does not move, a column that a stand lacks, or a type that must be told.
+pub(crate) fn moved(
+    query: &SourceQuery,
+    stands: &HashMap<Place, Stand>,
+    types: Types<'_>,
+) -> Moving<Moved> {
     if query.sql.contains(['\\', MARK, '\0']) {
         return stop("a text with a backslash or a control character");
     }
     let mut mover = Mover {
         sql: &query.sql,
         stands,
+        types,
         relations: Vec::new(),
         ctes: Vec::new(),
         aliases: 0,
     };
-    let text = mover.query(&query.query, None, true)?.sql;
+    let result = mover.query(&query.query, None, true)?;
+    if let Types::Told(told) = types
+        && !agree(&result.outputs, told)
+    {
+        return stop("a result that the source describes otherwise");
+    }
     Ok(Moved {
-        pieces: pieces(&text),
+        pieces: pieces(&result.sql),
         relations: mover.relations,
     })
 }
@@ -113,6 +140,7 @@ pub(crate) fn moved(query: &SourceQuery, stands: &HashMap<Place, Stand>) -> Movi
 struct Mover<'a> {
     sql: &'a str,
     stands: &'a HashMap<Place, Stand>,
+    types: Types<'a>,
     relations: Vec<Place>,
     /// CTEs in scope, the innermost query's last.
     ctes: Vec<from::Cte>,
@@ -125,6 +153,15 @@ impl Mover<'_> {
         self.aliases += 1;
         format!("r{}", self.aliases)
     }
+}
+
+/// Whether names, and types as far as they are known here, are those that the source describes.
+fn agree(outputs: &[Output], told: &[Field]) -> bool {
+    let same = |(output, field): (&Output, &Field)| {
+        let ty = output.ty.lake_type();
+        output.label == field.name && ty.is_none_or(|ty| ty == field.lake_type)
+    };
+    outputs.len() == told.len() && outputs.iter().zip(told).all(same)
 }
 
 fn pieces(text: &str) -> Vec<Piece> {

@@ -18,6 +18,7 @@ use ducksync_core::{
     session::{AnswerMetadata, CacheStatus, Contract, Route},
     source::Sources,
     time::Clock,
+    types::Fields,
     version::Version,
 };
 
@@ -27,6 +28,7 @@ use crate::{
     parsed::{self, Foreign, Parsed, ParsedQuery},
     passthrough::{InFlight, SharingCounts, Unread},
     read::{Plan, Planner, Purpose, no_parameters},
+    routing::DescriptionKey,
     running::Running,
     seal::Sealer,
     session::{Session, SessionKey, Sessions},
@@ -37,6 +39,12 @@ use crate::{
 
 /// Versions that tickets of this process may name without asking the catalog.
 const MAX_BOUND_VERSIONS: u64 = 10_000;
+
+/// Statements whose columns are remembered.
+const MAX_DESCRIPTIONS: u64 = 10_000;
+
+/// How long they are.
+const DESCRIPTION_LIFE: Duration = Duration::from_secs(600);
 
 /// Limits and defaults of serving; the keys of `[serving]`.
 #[derive(Debug, Clone)]
@@ -119,6 +127,8 @@ pub struct Query {
     sealer: Sealer,
     /// Versions that tickets name, by identity; what is forgotten is read from the catalog again.
     bound: moka::sync::Cache<(DatasetId, RunId), Arc<Version>>,
+    /// What sources said of the columns of statements that copies answer.
+    pub(crate) described: moka::sync::Cache<DescriptionKey, Fields>,
     running: Running,
     pub(crate) unread: Unread,
     pub(crate) in_flight: InFlight,
@@ -138,6 +148,10 @@ impl Query {
             sealer: Sealer::new(&parts.sealing_key),
             sessions: Sessions::new(config.max_sessions, config.session_idle),
             bound,
+            described: moka::sync::Cache::builder()
+                .max_capacity(MAX_DESCRIPTIONS)
+                .time_to_live(DESCRIPTION_LIFE)
+                .build(),
             running: Running::default(),
             unread: Unread::new(config.unread_life),
             in_flight: InFlight::default(),

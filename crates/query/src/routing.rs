@@ -31,7 +31,7 @@ mod tests;
 
 pub(crate) use canonical::conjuncts_of;
 pub(crate) use explain::Step;
-pub(crate) use plan::SourceStatement;
+pub(crate) use plan::{DescriptionKey, SourceStatement};
 pub(crate) use query_function::query_call;
 
 use decide::{Decision, Meaning, Verdict, decide};

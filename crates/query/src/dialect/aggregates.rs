@@ -12,10 +12,10 @@ use super::{
     types::{Number, Type},
 };
 
-/// COUNT and ranks are whole numbers of 18 digits.
+/// The types of COUNT and SUM are not documented: the source tells them.
 const COUNTED: Type = Type::Number(Number {
     least: 1,
-    most: 18,
+    most: 38,
     scale: 0,
 });
 
@@ -44,7 +44,10 @@ impl Mover<'_> {
             }
             // The sum has all digits that there are, and fails beyond.
             ("SUM", Type::Number(number)) => {
-                let sum = Number::exact(38, number.scale);
+                let sum = Number {
+                    least: number.least,
+                    ..Number::exact(38, number.scale)
+                };
                 let sql = format!(
                     "CAST(sum({distinct}CAST({} AS {})) AS {})",
                     value.sql,

@@ -1,10 +1,13 @@
 //! The SELECT list: values, their types and their names.
 
-use ducksync_core::name::quote;
+use ducksync_core::{
+    name::quote,
+    types::{Field, LakeType},
+};
 use sqlparser::ast::{Expr, SelectItem, SelectItemQualifiedWildcardKind};
 
 use super::{
-    Mover, Moving, Place, Stop, folded,
+    Mover, Moving, Place, Stop, Types, folded,
     scope::{Scope, Typed},
     source_query::place,
     stop,
@@ -21,18 +24,23 @@ impl Mover<'_> {
     /// The SELECT list: every value with its label, and cast where DuckDB would give another type.
     pub(super) fn list(&mut self, items: &[Item], distinct: bool, top: bool) -> Moving<String> {
         let mut texts = Vec::new();
-        for Item { label, value } in items {
+        for (index, Item { label, value }) in items.iter().enumerate() {
             if distinct && !value.ty.is_groupable() {
                 return stop(format!("DISTINCT over {}", value.ty.word()));
             }
-            let text = match (value.ty.lake_type(), &value.ty) {
+            let ty = match (value.ty.lake_type(), self.types) {
+                (Some(ty), _) => Some(ty),
+                (None, _) if !top => None,
+                (None, Types::Unknown) => return Err(Stop::Type(label.clone())),
+                (None, Types::Free) => Some(free_type(&value.ty)),
+                (None, Types::Told(told)) => match told.get(index) {
+                    Some(told) => Some(told_type(&value.ty, told)?),
+                    None => return stop("a result that the source describes otherwise"),
+                },
+            };
+            let text = match (ty, &value.ty) {
                 (Some(_), Type::Opaque(_)) => value.sql.clone(),
                 (Some(ty), _) => format!("CAST({} AS {})", value.sql, ty.duckdb_sql()),
-                (None, _) if top => {
-                    return stop(format!(
-                        "column {label}, whose exact type at the source is not known here: cast it"
-                    ));
-                }
                 (None, Type::Number(number)) => {
                     format!("CAST({} AS {})", value.sql, number.wide())
                 }
@@ -131,6 +139,35 @@ pub(super) fn labels(projection: &[SelectItem]) -> Vec<String> {
         _ => None,
     };
     projection.iter().filter_map(alias).collect()
+}
+
+/// A type that holds every value of `ty`.
+fn free_type(ty: &Type) -> LakeType {
+    match ty {
+        Type::Number(number) => LakeType::Decimal {
+            precision: 38,
+            scale: number.scale,
+        },
+        _ => LakeType::Varchar,
+    }
+}
+
+/// The type that the source tells, if a value of `ty` keeps all its digits in it.
+fn told_type(ty: &Type, told: &Field) -> Moving<LakeType> {
+    let fits = match (ty, &told.lake_type) {
+        (Type::Number(number), LakeType::Int64) => number.scale == 0,
+        (Type::Number(number), LakeType::Decimal { scale, .. }) => number.scale == *scale,
+        (Type::Null, _) => true,
+        _ => false,
+    };
+    match fits {
+        true => Ok(told.lake_type.clone()),
+        false => stop(format!(
+            "column {}, which the source describes as {}",
+            told.name,
+            told.lake_type.duckdb_sql()
+        )),
+    }
 }
 
 /// The name that Snowflake gives to an item without an alias: a column's own; of a plain call its text in

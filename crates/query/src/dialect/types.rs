@@ -1,7 +1,7 @@
 //! The types of expressions as Snowflake sees them, as far as a copy still tells.
 //!
 //! A copy keeps NUMBER(p,0) of at most 18 digits as BIGINT and forgets p. So the precision of a number is
-//! a range; where a result's type would depend on what was forgotten, the result does not move.
+//! a range; where a result's type would depend on what was forgotten, the source must tell it.
 
 use ducksync_core::types::{Field, LakeType};
 

@@ -65,7 +65,7 @@ impl Planner<'_> {
                 }
                 (plan.rule, plan.reason) = told(query, gathered, uses);
             }
-            Verdict::Ambiguous(..) | Verdict::No(_) => {
+            Verdict::Untold { .. } | Verdict::Ambiguous(..) | Verdict::No(_) => {
                 return Err(Error::internal("a decision without copies was bound"));
             }
         }

@@ -8,7 +8,7 @@ use ducksync_core::{
 };
 use sqlparser::ast::{Expr, OrderByKind};
 
-use crate::dialect::{self, Column, Moved, Place, SourceQuery, Stand, Stop, Type, folded};
+use crate::dialect::{self, Column, Moved, Place, SourceQuery, Stand, Stop, Type, Types, folded};
 
 use super::{
     CopyOf,
@@ -69,6 +69,11 @@ pub(crate) enum Verdict {
         moved: Moved,
         uses: HashMap<Place, (usize, Proof)>,
     },
+    /// By these candidates, once the source has told the type of this result column.
+    Untold {
+        label: String,
+        uses: HashMap<Place, (usize, Proof)>,
+    },
     /// Two copies answer for this relation alike.
     Ambiguous(String, Vec<usize>),
     /// By no copy; this construct is the reason, if one is.
@@ -84,11 +89,13 @@ pub(crate) enum Proof {
     Part,
 }
 
-/// Decides. `meanings` and `query.relations` go together.
+/// Decides. `meanings` and `query.relations` go together; `told` = the result's columns, if the source
+/// was asked for them.
 pub(crate) fn decide(
     query: &SourceQuery,
     meanings: &[Meaning],
     candidates: &[Candidate],
+    told: Option<&[Field]>,
 ) -> Decision {
     let mut notes = Vec::new();
     let unstable = stability::instability(&query.query);
@@ -98,7 +105,15 @@ pub(crate) fn decide(
         return Decision { verdict, notes };
     }
     let verdict = match Choices::of(query, meanings, candidates, &mut notes) {
-        Ok(choices) => choices.settle(query, meanings, candidates, &mut notes),
+        Ok(choices) => {
+            let objects = meanings.iter().any(|m| matches!(m, Meaning::Object(_)));
+            let types = match (objects, told) {
+                (false, _) => Types::Free,
+                (true, Some(told)) => Types::Told(told),
+                (true, None) => Types::Unknown,
+            };
+            choices.settle(query, meanings, candidates, types, &mut notes)
+        }
         Err(verdict) => verdict,
     };
     Decision { verdict, notes }
@@ -250,6 +265,7 @@ impl Choices {
         query: &SourceQuery,
         meanings: &[Meaning],
         candidates: &[Candidate],
+        types: Types<'_>,
         notes: &mut Vec<Note>,
     ) -> Verdict {
         loop {
@@ -262,8 +278,9 @@ impl Choices {
                 uses.insert(*place, (*index, *proof));
                 stands.insert(*place, stand(&candidates[*index]));
             }
-            let (at, column) = match dialect::moved(query, &stands) {
+            let (at, column) = match dialect::moved(query, &stands, types) {
                 Ok(moved) => return Verdict::Moved { moved, uses },
+                Err(Stop::Type(label)) => return Verdict::Untold { label, uses },
                 Err(Stop::Construct(construct)) => return Verdict::No(Some(construct)),
                 Err(Stop::Column(at, column)) => (at, column),
             };

@@ -61,7 +61,7 @@ impl Planner<'_> {
             Err(error) if error.reason() == Some(Reason::NotCached) => return Ok(unread(&error)),
             Err(error) => return Err(error),
         };
-        let decision = decide(&query, &gathered.meanings, &gathered.candidates);
+        let decision = decide(&query, &gathered.meanings, &gathered.candidates, None);
         let name = |index: usize| gathered.candidates[index].name.clone();
         let now = self.query.parts.clock.now();
         let age = |name: &str| {
@@ -69,7 +69,7 @@ impl Planner<'_> {
             age_seconds(datasets.find(|known| known.name.to_string() == name)?, now)
         };
         let mut steps = Vec::new();
-        let local = matches!(decision.verdict, Verdict::Whole(..) | Verdict::Moved { .. });
+        let local = !matches!(decision.verdict, Verdict::No(_) | Verdict::Ambiguous(..));
         for (relation, meaning) in query.relations.iter().zip(&gathered.meanings) {
             let (dataset, matched, reason, rule) = match (&decision.verdict, meaning) {
                 (Verdict::Whole(index, _), _) => (
@@ -86,7 +86,7 @@ impl Planner<'_> {
                         Target::System(schema, name) => Some(format!("{schema}.{name}")),
                         Target::Unknown => None,
                     };
-                    let matched = matches!(verdict, Verdict::Moved { .. });
+                    let matched = matches!(verdict, Verdict::Moved { .. } | Verdict::Untold { .. });
                     let reason = match verdict {
                         Verdict::No(Some(construct)) => {
                             format!("{construct} is not moved to a copy")
@@ -95,21 +95,23 @@ impl Planner<'_> {
                     };
                     (dataset, matched, reason, "V-5a")
                 }
-                (Verdict::Moved { uses, .. }, _) => match uses.get(&relation.place) {
-                    Some((index, Proof::Full)) => (
-                        Some(name(*index)),
-                        true,
-                        "it is a full copy".to_owned(),
-                        "V-5b",
-                    ),
-                    Some((index, Proof::Part)) => (
-                        Some(name(*index)),
-                        true,
-                        "it holds all that the statement uses".to_owned(),
-                        "V-5d",
-                    ),
-                    None => return Err(Error::internal("a relation without its copy")),
-                },
+                (Verdict::Moved { uses, .. } | Verdict::Untold { uses, .. }, _) => {
+                    match uses.get(&relation.place) {
+                        Some((index, Proof::Full)) => (
+                            Some(name(*index)),
+                            true,
+                            "it is a full copy".to_owned(),
+                            "V-5b",
+                        ),
+                        Some((index, Proof::Part)) => (
+                            Some(name(*index)),
+                            true,
+                            "it holds all that the statement uses".to_owned(),
+                            "V-5d",
+                        ),
+                        None => return Err(Error::internal("a relation without its copy")),
+                    }
+                }
                 (Verdict::Ambiguous(..), _) => {
                     (None, false, "several copies could answer".to_owned(), "V-6")
                 }

@@ -27,6 +27,9 @@ use super::{CopyOf, Meaning, decide::Candidate};
 /// Why a fitting copy does not answer yet.
 pub(super) const NO_DATA: &str = "it has no data yet";
 
+/// The session parameter that every session of ours may set.
+const ZONE: &str = "TIMEZONE";
+
 /// All that a decision is made of.
 pub(super) struct Gathered {
     /// In the order of the statement's relations.
@@ -71,7 +74,7 @@ impl Planner<'_> {
             .filter_map(|cache| Some((cache, cache.query_cache()?)))
             .map(|(cache, definition)| Candidate {
                 name: cache.name.to_string(),
-                of: CopyOf::read(definition),
+                of: self.copy_of(definition),
                 columns: self.columns(cache, scope, bounds, now),
                 plain_texts: definition.plain_texts.clone(),
             })
@@ -81,6 +84,16 @@ impl Planner<'_> {
             candidates,
             caches,
         })
+    }
+
+    /// What a cache is a copy of, for this session.
+    fn copy_of(&self, definition: &QueryCache) -> CopyOf {
+        let mut of = CopyOf::read(definition);
+        // What moves to DuckDB asks for no zone; a whole query may.
+        if self.session.source_parameters().contains_key(ZONE) {
+            of.whole = Err("the session has a time zone of its own".into());
+        }
+        of
     }
 
     async fn meaning(
@@ -201,7 +214,8 @@ impl Planner<'_> {
             return Err(why);
         }
         let parameters = self.session.source_parameters();
-        if self.session.option("role").is_some() || !parameters.is_empty() {
+        let other = parameters.keys().any(|name| name != ZONE);
+        if self.session.option("role").is_some() || other {
             return Err("the session has a role or parameters of its own at the source".into());
         }
         match scope.lake.versions.get(&cache.id) {

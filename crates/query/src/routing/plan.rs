@@ -9,6 +9,7 @@ use ducksync_core::{
     id::DatasetId,
     name::Name,
     session::{CacheStatus, Consistency},
+    source::Aspect,
     types::Fields,
 };
 
@@ -26,7 +27,10 @@ use super::{
 };
 
 /// How often a decision may change while copies are being refreshed.
-const ROUNDS: usize = 3;
+const ROUNDS: usize = 5;
+
+/// By what a description of a statement is remembered: source, database, schema and text.
+pub(crate) type DescriptionKey = (Name, Option<String>, Option<String>, String);
 
 /// A statement in the source's dialect, and whose it is.
 pub(crate) struct SourceStatement<'a> {
@@ -59,6 +63,7 @@ impl Planner<'_> {
         let mut scope = self.scope().await?;
         let mut statuses = Statuses::default();
         let mut described = HashMap::new();
+        let mut told = self.remembered_columns(statement.sql, source.as_ref());
         if statement.ours {
             self.bring_named(&query, &mut scope, &mut statuses, &mut described)
                 .await?;
@@ -71,7 +76,8 @@ impl Planner<'_> {
                 described: &described,
             };
             let gathered = self.gather(&query, &scope, &bounds).await?;
-            let decision = decide(&query, &gathered.meanings, &gathered.candidates);
+            let columns = told.as_deref();
+            let decision = decide(&query, &gathered.meanings, &gathered.candidates, columns);
             let used = match &decision.verdict {
                 Verdict::Ambiguous(relation, copies) => {
                     return Err(ambiguous(relation, copies, &gathered.candidates));
@@ -87,6 +93,18 @@ impl Planner<'_> {
                         )
                         .await?
                     {
+                        continue;
+                    }
+                    let why = Why::of(&decision, &gathered);
+                    return self.by_source(statement, &query, &why, "V-8");
+                }
+                Verdict::Untold { .. } => {
+                    let asked = match told {
+                        None => self.told_columns(statement.sql, source.as_ref()).await,
+                        Some(_) => None,
+                    };
+                    if asked.is_some() {
+                        told = asked;
                         continue;
                     }
                     let why = Why::of(&decision, &gathered);
@@ -239,6 +257,39 @@ impl Planner<'_> {
         let why = Why::plain(error.message());
         self.by_source(statement, query, &why, "V-8")
             .map_err(|_| error)
+    }
+
+    /// The result's columns as the source described them before.
+    fn remembered_columns(&self, sql: &str, source: Option<&Name>) -> Option<Fields> {
+        self.query
+            .described
+            .get(&self.description_key(sql, source?))
+    }
+
+    /// The result's columns as the source describes them now; no warehouse is needed for that. `None` if
+    /// it may not be asked, or does not say: then it is asked for the answer itself, or the error says
+    /// which type is not known.
+    async fn told_columns(&self, sql: &str, source: Option<&Name>) -> Option<Fields> {
+        let name = source.filter(|_| !self.contract.only_if_cached)?;
+        let parts = &self.query.parts;
+        parts.breakers.require(name, parts.clock.now()).ok()?;
+        let source = parts.sources.source(name).await.ok()?;
+        let described = source.describe(sql, &self.context(), Aspect::Columns).await;
+        parts.breakers.note(name, &described, parts.clock.now());
+        let columns = described.ok()?.columns;
+        let key = self.description_key(sql, name);
+        self.query.described.insert(key, columns.clone());
+        Some(columns)
+    }
+
+    fn description_key(&self, sql: &str, source: &Name) -> DescriptionKey {
+        let context = self.context();
+        (
+            source.clone(),
+            context.database,
+            context.schema,
+            sql.to_owned(),
+        )
     }
 
     /// Refreshes what the statement itself names, as everywhere.

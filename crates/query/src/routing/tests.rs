@@ -106,7 +106,7 @@ fn decided(sql: &str, candidates: &[Candidate]) -> Decision {
             })
         })
         .collect();
-    decide(&query, &meanings, candidates)
+    decide(&query, &meanings, candidates, None)
 }
 
 /// The rule, the copies that answer, or what stood in the way.
@@ -114,7 +114,7 @@ fn told(sql: &str, candidates: &[Candidate]) -> String {
     let decision = decided(sql, candidates);
     match decision.verdict {
         Verdict::Whole(index, order) => format!("V-5c {}{order}", candidates[index].name),
-        Verdict::Moved { uses, .. } => {
+        Verdict::Moved { uses, .. } | Verdict::Untold { uses, .. } => {
             let mut used: Vec<_> = uses
                 .values()
                 .map(|(index, proof)| match proof {

@@ -24,8 +24,12 @@ impl Why {
     }
 
     pub(super) fn of(decision: &Decision, gathered: &Gathered) -> Self {
-        let Verdict::No(construct) = &decision.verdict else {
-            return Self::plain("no copy holds these relations");
+        let construct = match &decision.verdict {
+            Verdict::No(construct) => construct.clone(),
+            Verdict::Untold { label, .. } => Some(format!(
+                "column {label}, whose exact type only the source knows (cast it),"
+            )),
+            Verdict::Whole(..) | Verdict::Moved { .. } | Verdict::Ambiguous(..) => None,
         };
         let notes = decision.notes.iter().filter_map(|note| {
             let candidate = gathered.candidates.get(note.candidate)?;
@@ -42,7 +46,7 @@ impl Why {
         let copies = ours || !gathered.candidates.is_empty();
         Self {
             reason: unclear.unwrap_or_else(|| "no copy holds these relations".into()),
-            construct: construct.clone().filter(|_| copies),
+            construct: construct.filter(|_| copies),
             notes: notes.collect(),
             local: match ours {
                 true => vec!["a relation of the lake".into()],
