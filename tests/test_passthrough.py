@@ -456,7 +456,7 @@ def test_i5_a_slow_reader_of_500_mb_does_not_fill_the_server(sim, prod):
     before = memory(pid, "VmRSS")
     # From here on the kernel's high-water mark counts anew.
     Path(f"/proc/{pid}/clear_refs").write_text("5")
-    read, rows, rate = 0, 0, 50 * MIB
+    read, rows, rate = 0, 0, 20_000_000
     with prod.connect() as connection, connection.cursor() as cursor:
         cursor.execute(sql)
         began = time.monotonic()

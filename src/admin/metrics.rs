@@ -5,6 +5,7 @@ use std::{fs, sync::atomic::Ordering::Relaxed, time::Duration};
 use chrono::Utc;
 use ducksync_core::{freshness::age_seconds, version::Lake};
 use ducksync_feeds::FeedCounters;
+use ducksync_query::SharingCounts;
 
 use super::exposition::Exposition;
 use crate::compose::Parts;
@@ -30,6 +31,7 @@ pub(super) fn metrics(parts: Option<&Parts>, uptime: Duration) -> String {
     }
     if let Some(parts) = parts {
         runs(&mut text, &parts.counters);
+        passthrough(&mut text, &parts.query.sharing());
         datasets(&mut text, &parts.versions.current());
     }
     text.into_text()
@@ -92,6 +94,21 @@ fn runs(text: &mut Exposition, counters: &FeedCounters) {
         "gauge",
         "Datasets that are due and not at work.",
         counters.due.load(Relaxed),
+    );
+}
+
+fn passthrough(text: &mut Exposition, counts: &SharingCounts) {
+    text.single(
+        "source_statements_waiting",
+        "gauge",
+        "Pass-through statements that wait for their source.",
+        counts.waiting.load(Relaxed),
+    );
+    text.single(
+        "source_statements_shared_total",
+        "counter",
+        "Pass-through statements that an equal one in flight answered.",
+        counts.shared.load(Relaxed),
     );
 }
 

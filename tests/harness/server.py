@@ -1,6 +1,7 @@
 """The real server: its configuration, its life, and connections to it."""
 
 import json
+import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -86,6 +87,13 @@ class Server:
         with self.connect(**login) as connection, connection.cursor() as cursor:
             cursor.execute(sql, parameters)
             return cursor.fetchall()
+
+    def metric(self, name: str) -> float:
+        """The one value of a metric without labels."""
+        with urllib.request.urlopen(f"{self.admin_url}/metrics", timeout=10) as answer:
+            lines = answer.read().decode().splitlines()
+        (value,) = [line.split()[1] for line in lines if line.split()[0] == f"ducksync_{name}"]
+        return float(value)
 
     def oracle(self, *before: str) -> Oracle:
         """Stock DuckDB on the same lake; `before` runs first, for instance a secret for the data path."""

@@ -161,6 +161,10 @@ pub struct QueryCache {
     /// names none (C-10).
     #[serde(default)]
     pub named_tables: Vec<ObjectName>,
+    /// Columns whose texts compare here as at the source (V-5); found when it was defined. Others may be
+    /// handed on for the source, but not compared or ordered.
+    #[serde(default)]
+    pub plain_texts: Vec<String>,
     /// Life of a load; `None` = for ever.
     pub ttl: Option<Duration>,
     /// How it learns of changes.

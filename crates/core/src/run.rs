@@ -99,6 +99,8 @@ stored_keyword! {
         SourceChanged => "SOURCE_CHANGED",
         /// Tokens are equal.
         SourceUnchanged => "SOURCE_UNCHANGED",
+        /// Proof of "unchanged" was asked for, and there is none to be had.
+        Unprovable => "UNPROVABLE",
         /// Rows and bytes are as they were: a hint, no proof (C-7).
         FingerprintUnchanged => "FINGERPRINT_UNCHANGED",
     }

@@ -155,6 +155,9 @@ pub struct SourceDescription {
     /// Every object it reads, views expanded, as the source's own plan names them. May be less than
     /// what the text names (a plan can answer from metadata alone).
     pub objects: Vec<ObjectName>,
+    /// Result columns of a text type that compares byte by byte at the source too: without collation,
+    /// and no other type that only travels as text.
+    pub plain_texts: Vec<String>,
     /// What the user should know, such as a type that becomes text.
     pub warnings: Vec<String>,
 }

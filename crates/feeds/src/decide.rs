@@ -75,6 +75,10 @@ pub fn decide(dataset: &Dataset, overwritten: bool, wanted: Wanted, now: Instant
     if expired(dataset, cache, now) {
         return at_end_of_ttl(cache);
     }
+    if cache.invalidation_mode == InvalidationMode::TtlOnly && wanted.prove {
+        // Without tokens only a load shows the source as it is now (V-1).
+        return Decision::Load(RunReason::Unprovable);
+    }
     if cache.invalidation_mode == InvalidationMode::TtlOnly || !wanted.check {
         return Decision::Skip(RunReason::Fresh);
     }
@@ -143,11 +147,14 @@ pub enum Verdict {
 }
 
 /// Judges a comparison. Only mode `auto` takes the TTL's word for an object without token (C-7);
-/// elsewhere a NULL token equals nothing (C-8).
-pub fn judge(cache: &QueryCache, check: Check, comparison: Comparison) -> Verdict {
+/// elsewhere a NULL token equals nothing (C-8), and nobody's word will do where proof is asked for.
+pub fn judge(cache: &QueryCache, check: Check, comparison: Comparison, prove: bool) -> Verdict {
     let trusts_ttl = cache.invalidation_mode == InvalidationMode::Auto && cache.ttl.is_some();
     match (comparison, check) {
         (Comparison::Unchanged, _) => Verdict::Proved,
+        (Comparison::Unprovable, Check::Mode) if trusts_ttl && prove => {
+            Verdict::Load(RunReason::Unprovable)
+        }
         (Comparison::Unprovable, Check::Mode) if trusts_ttl => Verdict::WithinTtl,
         (Comparison::Changed | Comparison::Unprovable, Check::Mode) => {
             Verdict::Load(RunReason::SourceChanged)

@@ -91,15 +91,17 @@ pub(crate) async fn prepare(a_try: &Try<'_>, cache: &QueryCache) -> Result<Prepa
     let now = a_try.progress.of_source(read)?;
     let (reason, now) = match (a_try.decision, now) {
         (Decision::Load(reason), Reading::Tokens(now)) => (reason, now),
-        (Decision::Check(check), now) => match verdict(a_try.dataset, cache, check, &now) {
-            Verdict::Proved => return Ok(unchanged(a_try, cache, check, now)),
-            Verdict::WithinTtl => return Ok(Prepared::WithinTtl),
-            Verdict::Hinted => return Ok(hinted(a_try)),
-            Verdict::Load(reason) => match now {
-                Reading::Tokens(now) => (reason, now),
-                Reading::Hint => return Ok(hinted(a_try)),
-            },
-        },
+        (Decision::Check(check), now) => {
+            match verdict(a_try.dataset, cache, check, &now, a_try.prove) {
+                Verdict::Proved => return Ok(unchanged(a_try, cache, check, now)),
+                Verdict::WithinTtl => return Ok(Prepared::WithinTtl),
+                Verdict::Hinted => return Ok(hinted(a_try)),
+                Verdict::Load(reason) => match now {
+                    Reading::Tokens(now) => (reason, now),
+                    Reading::Hint => return Ok(hinted(a_try)),
+                },
+            }
+        }
         (Decision::Skip(_), _) | (_, Reading::Hint) => return Ok(Prepared::WithinTtl),
     };
     a_try.place.take().await?;
@@ -139,13 +141,19 @@ fn checking(dataset: &Dataset, check: Check, prove: bool) -> Purpose<'_> {
 }
 
 /// Compares the tokens read now with those of the last proof; without a proof all is changed.
-fn verdict(dataset: &Dataset, cache: &QueryCache, check: Check, now: &Reading) -> Verdict {
+fn verdict(
+    dataset: &Dataset,
+    cache: &QueryCache,
+    check: Check,
+    now: &Reading,
+    prove: bool,
+) -> Verdict {
     let comparison = match (&dataset.proof, now) {
         (Some(_), Reading::Hint) => return Verdict::Hinted,
         (Some(proof), Reading::Tokens(now)) => compare(&proof.tokens, now),
         (None, _) => crate::decide::Comparison::Changed,
     };
-    judge(cache, check, comparison)
+    judge(cache, check, comparison, prove)
 }
 
 fn unchanged(a_try: &Try<'_>, cache: &QueryCache, check: Check, now: Reading) -> Prepared {
@@ -196,7 +204,7 @@ pub(crate) async fn would_load(
     let context = context(cache, RunId::generate(), config.run_timeout);
     let purpose = checking(dataset, check, false);
     let now = tokens::read(&logins, cache, &context, purpose, at).await?;
-    Ok(verdict(dataset, cache, check, &now))
+    Ok(verdict(dataset, cache, check, &now, false))
 }
 
 fn proof(a_try: &Try<'_>, cache: &QueryCache, check: Check, tokens: SourceState) -> Proof {

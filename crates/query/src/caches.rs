@@ -105,7 +105,12 @@ pub(crate) fn verdict(
     match ran.map(|run| run.status) {
         Some(RunStatus::Completed) => Ok(CacheStatus::Miss),
         Some(RunStatus::Skipped) if in_time => Ok(CacheStatus::Revalidated),
-        None if freshness(cache, now) == Freshness::Fresh => Ok(CacheStatus::Hit),
+        // Nobody checked, which is what `fresh` asks for.
+        None if freshness(cache, now) == Freshness::Fresh
+            && contract.consistency != Consistency::Fresh =>
+        {
+            Ok(CacheStatus::Hit)
+        }
         _ => stale(
             cache,
             contract,

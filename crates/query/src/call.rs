@@ -85,6 +85,18 @@ pub(crate) fn command(
     arguments: &[Value],
     parameters: Option<&RecordBatch>,
 ) -> Result<Command> {
+    Command::parse(spec.name, self::arguments(spec, arguments, parameters)?)
+}
+
+/// The arguments of a call by their names.
+///
+/// # Errors
+/// `InvalidArgument` for arguments that are no literals, too many or given twice.
+pub(crate) fn arguments(
+    spec: &CommandSpec,
+    arguments: &[Value],
+    parameters: Option<&RecordBatch>,
+) -> Result<Map<String, Value>> {
     let mut given = Map::new();
     let mut position = 0;
     for argument in arguments {
@@ -113,7 +125,7 @@ pub(crate) fn command(
             )));
         }
     }
-    Command::parse(spec.name, given)
+    Ok(given)
 }
 
 /// The command for a description: every argument that a parameter will give is left at a stand-in of

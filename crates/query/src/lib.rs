@@ -10,6 +10,7 @@ mod caches;
 mod call;
 mod change_query;
 mod commands;
+mod dialect;
 mod hint;
 mod local;
 mod objects;
@@ -17,6 +18,7 @@ mod parsed;
 mod passthrough;
 mod query;
 mod read;
+mod routing;
 mod running;
 mod scan;
 mod scope;
@@ -32,6 +34,7 @@ mod transactions;
 mod tree;
 mod write;
 
+pub use passthrough::SharingCounts;
 pub use query::{Query, QueryConfig, QueryParts};
 pub use session::{Session, SessionKey, Sessions};
 pub use statement::{

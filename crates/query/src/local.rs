@@ -15,7 +15,7 @@ use ducksync_core::{
 use crate::{
     Query, Session, call,
     parsed::ParsedQuery,
-    read::{LocalPlan, Plan},
+    read::{LocalPlan, Plan, no_parameters},
     statement::{Answer, Prepared, Rows},
     ticket::{LocalTicket, Ticket, decode_batch, encode_batch},
     tree::RelationRef,
@@ -29,6 +29,7 @@ impl Query {
         plan: Plan,
     ) -> Result<Prepared> {
         match plan {
+            Plan::Passthrough(_) if query.names.parameters => Err(no_parameters()),
             Plan::Passthrough(plan) => self.describe_passthrough(session, &plan).await,
             Plan::Local(plan) => {
                 let statement = self.statement(session, &plan, None);

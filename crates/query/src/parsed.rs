@@ -43,12 +43,31 @@ pub(crate) struct Foreign {
     pub(crate) complaint: String,
 }
 
+impl Foreign {
+    /// The text as a query of which DuckDB's parser told no names.
+    pub(crate) fn named(&self) -> ParsedQuery {
+        ParsedQuery {
+            sql: self.sql.clone(),
+            names: Names::default(),
+        }
+    }
+}
+
 /// Parses a statement.
 ///
 /// # Errors
 /// `InvalidArgument` for nothing, for several statements and for kinds that are not offered.
 pub(crate) async fn parse(engine: &dyn QueryEngine, sql: &str) -> Result<Parsed> {
-    let tokens = Tokens::scan(sql)?;
+    let tokens = match Tokens::scan(sql) {
+        Ok(tokens) => tokens,
+        // Texts end elsewhere where a backslash escapes.
+        Err(error) => {
+            return Ok(Parsed::Foreign(Foreign {
+                sql: sql.to_owned(),
+                complaint: error.message().to_owned(),
+            }));
+        }
+    };
     if tokens.end() == 0 {
         return Err(Error::invalid("the statement is empty"));
     }

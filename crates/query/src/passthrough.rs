@@ -9,6 +9,7 @@ mod shared;
 mod unread;
 
 pub(crate) use shared::InFlight;
+pub use shared::SharingCounts;
 pub(crate) use unread::Unread;
 
 use std::sync::Arc;

@@ -18,6 +18,7 @@ use ducksync_core::{
     session::{AnswerMetadata, CacheStatus, Contract, Route},
     source::Sources,
     time::Clock,
+    types::Fields,
     version::Version,
 };
 
@@ -25,8 +26,9 @@ use crate::{
     bind::VersionRef,
     hint,
     parsed::{self, Foreign, Parsed, ParsedQuery},
-    passthrough::{InFlight, Unread},
-    read::{Plan, Planner, Purpose},
+    passthrough::{InFlight, SharingCounts, Unread},
+    read::{Plan, Planner, Purpose, no_parameters},
+    routing::DescriptionKey,
     running::Running,
     seal::Sealer,
     session::{Session, SessionKey, Sessions},
@@ -37,6 +39,12 @@ use crate::{
 
 /// Versions that tickets of this process may name without asking the catalog.
 const MAX_BOUND_VERSIONS: u64 = 10_000;
+
+/// Statements whose columns are remembered.
+const MAX_DESCRIPTIONS: u64 = 10_000;
+
+/// How long they are.
+const DESCRIPTION_LIFE: Duration = Duration::from_secs(600);
 
 /// Limits and defaults of serving; the keys of `[serving]`.
 #[derive(Debug, Clone)]
@@ -119,6 +127,8 @@ pub struct Query {
     sealer: Sealer,
     /// Versions that tickets name, by identity; what is forgotten is read from the catalog again.
     bound: moka::sync::Cache<(DatasetId, RunId), Arc<Version>>,
+    /// What sources said of the columns of statements that copies answer.
+    pub(crate) described: moka::sync::Cache<DescriptionKey, Fields>,
     running: Running,
     pub(crate) unread: Unread,
     pub(crate) in_flight: InFlight,
@@ -138,6 +148,10 @@ impl Query {
             sealer: Sealer::new(&parts.sealing_key),
             sessions: Sessions::new(config.max_sessions, config.session_idle),
             bound,
+            described: moka::sync::Cache::builder()
+                .max_capacity(MAX_DESCRIPTIONS)
+                .time_to_live(DESCRIPTION_LIFE)
+                .build(),
             running: Running::default(),
             unread: Unread::new(config.unread_life),
             in_flight: InFlight::default(),
@@ -149,6 +163,11 @@ impl Query {
     /// All sessions of this process.
     pub fn sessions(&self) -> &Sessions {
         &self.sessions
+    }
+
+    /// How many statements wait for sources, and shared another's.
+    pub fn sharing(&self) -> Arc<SharingCounts> {
+        self.in_flight.counts()
     }
 
     /// The lake's name: the catalog that clients see.
@@ -229,10 +248,8 @@ impl Query {
             Parsed::Foreign(foreign) => {
                 let planner =
                     self.planner(session, &contract, transaction, None, Purpose::Describe);
-                match planner.foreign(&foreign)? {
-                    Plan::Passthrough(plan) => self.describe_passthrough(session, &plan).await,
-                    Plan::Local(_) => Err(Error::internal("a foreign statement was planned here")),
-                }
+                let plan = planner.foreign(&foreign).await?;
+                self.describe_plan(session, &foreign.named(), plan).await
             }
             Parsed::Write => self.prepare_write(session, sql, transaction).await,
             Parsed::Begin
@@ -315,7 +332,7 @@ impl Query {
         let planner = self.planner(session, contract, transaction, parameters, Purpose::Execute);
         let plan = match &query {
             Ok(query) => planner.plan(query).await?,
-            Err(foreign) => planner.foreign(foreign)?,
+            Err(foreign) => planner.foreign(foreign).await?,
         };
         match plan {
             Plan::Local(plan) => {
@@ -323,10 +340,7 @@ impl Query {
                 self.answer_local(session, plan, parameters.filter(|_| !used))
                     .await
             }
-            Plan::Passthrough(_) if parameters.is_some() => Err(Error::unimplemented(
-                "parameters cannot be passed through to a source yet",
-            )
-            .with_remedy("write the values into the statement")),
+            Plan::Passthrough(_) if parameters.is_some() => Err(no_parameters()),
             Plan::Passthrough(plan) => self.answer_passthrough(session, plan).await,
         }
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use ducksync_core::{
-    Error, Reason, Result,
+    Error, ErrorKind, Reason, Result,
     auth::{GrantTarget, Privilege},
     command::CommandSpec,
     dataset::Dataset,
@@ -21,6 +21,7 @@ use crate::{
     bind::{BoundText, Replacement, VersionRef, splice},
     caches, call,
     parsed::{Foreign, Parsed, ParsedQuery},
+    routing::{SourceStatement, query_call},
     scope::{Scope, Target},
     system,
     transaction::Transaction,
@@ -63,6 +64,23 @@ pub(crate) struct LocalPlan {
 }
 
 impl LocalPlan {
+    /// Gives the plan its text, and its versions in the order in which the text names them.
+    pub(crate) fn order_versions(&mut self, text: BoundText) {
+        let versions = text.relations.iter().filter_map(|r| self.find(r)).collect();
+        self.versions = versions;
+        self.text = text;
+    }
+
+    /// Takes over what an inner plan reads.
+    pub(crate) fn take(&mut self, inner: Self) {
+        for (version, answer) in inner.versions.into_iter().zip(inner.answers) {
+            if !self.versions.iter().any(|known| known.run == version.run) {
+                self.versions.push(version);
+                self.answers.push(answer);
+            }
+        }
+    }
+
     fn find(&self, reference: &VersionRef) -> Option<Arc<Version>> {
         let same = |v: &&Arc<Version>| v.dataset == reference.dataset && v.run == reference.run;
         self.versions.iter().find(same).cloned()
@@ -97,13 +115,21 @@ impl Planner<'_> {
     /// As the routing rules say; see SPEC V-5 to V-8 and C-13.
     pub(crate) async fn plan(&self, query: &ParsedQuery) -> Result<Plan> {
         call::check_functions(query.names.functions.iter())?;
+        if let Some(plan) = self.sole_query_call(query).await? {
+            return Ok(plan);
+        }
         let mut scope = self.scope().await?;
+        let ours = self.is_ours(query, &scope)?;
+        if self.session.is_snowflake() && !ours {
+            return self.source_statement(&self.of_session(&query.sql)).await;
+        }
         let unknown = self.unknown(query, &scope).await?;
-        if self.contract.consistency == Consistency::Exact && !query.names.relations.is_empty() {
+        let exact = self.contract.consistency == Consistency::Exact && !ours;
+        if exact && !query.names.relations.is_empty() {
             return self.passthrough(&query.sql, "consistency is exact", &unknown);
         }
         if !unknown.is_empty() {
-            return self.missing(query, &unknown);
+            return self.missing(query, &unknown).await;
         }
         let statuses = self.bring_caches(query, &mut scope).await?;
         let mut plan = self.bind(query, &scope, 0).await?;
@@ -113,25 +139,46 @@ impl Planner<'_> {
     }
 
     /// The plan of a text that DuckDB cannot parse: the source's, or none (V-7).
-    pub(crate) fn foreign(&self, foreign: &Foreign) -> Result<Plan> {
-        let refused = || {
-            Error::invalid(foreign.complaint.clone())
-                .with_remedy("statements are in DuckDB's dialect")
-        };
-        if self.contract.only_if_cached {
-            return Err(refused());
-        }
-        match self.source() {
-            Ok(Some(source)) if self.may_pass(&source).is_ok() => {
-                Ok(Plan::Passthrough(PassthroughPlan {
-                    source,
-                    sql: foreign.sql.clone(),
-                    reason: "not a statement of DuckDB's dialect".into(),
-                    rule: "V-7",
-                }))
+    pub(crate) async fn foreign(&self, foreign: &Foreign) -> Result<Plan> {
+        let statement = self.of_session(&foreign.sql);
+        match self.source_statement(&statement).await {
+            Err(error) if !statement.ours && is_unanswered(&error) => {
+                Err(Error::invalid(foreign.complaint.clone())
+                    .with_remedy("statements are in DuckDB's dialect"))
             }
-            _ => Err(refused()),
+            planned => planned,
         }
+    }
+
+    /// A statement in the dialect of the session's source.
+    pub(crate) fn of_session<'s>(&self, sql: &'s str) -> SourceStatement<'s> {
+        SourceStatement {
+            sql,
+            source: None,
+            ours: self.session.is_snowflake(),
+        }
+    }
+
+    /// Whether a query is one to this server in whatever dialect: it calls functions of ours, lists, or
+    /// reads system relations alone.
+    pub(crate) fn is_ours(&self, query: &ParsedQuery, scope: &Scope) -> Result<bool> {
+        if query.names.shows.is_some() {
+            return Ok(true);
+        }
+        let relations = &query.names.relations;
+        let mut system = !relations.is_empty();
+        for relation in relations {
+            let command = relation.call.is_some()
+                && relation
+                    .parts
+                    .last()
+                    .is_some_and(|name| name.to_lowercase().starts_with("ducksync_"));
+            if command {
+                return Ok(true);
+            }
+            system &= matches!(scope.resolve(&relation.parts), Ok(Target::System(..)));
+        }
+        Ok(system)
     }
 
     /// The names that this statement sees: of one lake (V-3).
@@ -183,10 +230,14 @@ impl Planner<'_> {
         }
     }
 
-    /// A statement of which no copy holds everything: the source's as a whole, or none's.
-    fn missing(&self, query: &ParsedQuery, unknown: &[String]) -> Result<Plan> {
-        let known = query.names.relations.len() > unknown.len();
-        if known && !self.contract.only_if_cached && self.source()?.is_some() {
+    /// A statement that names what is not ours: the source's as a whole, by its copies or itself; else
+    /// none's.
+    async fn missing(&self, query: &ParsedQuery, unknown: &[String]) -> Result<Plan> {
+        if query.names.relations.len() == unknown.len() {
+            let statement = self.of_session(&query.sql);
+            return Box::pin(self.source_statement(&statement)).await;
+        }
+        if !self.contract.only_if_cached && self.source()?.is_some() {
             return Err(not_cached(unknown).with_remedy(
                 "a statement is answered by the lake or by the source as a whole: cache these, or \
                  name only tables of the source",
@@ -214,7 +265,7 @@ impl Planner<'_> {
         }))
     }
 
-    fn may_pass(&self, source: &Name) -> Result<()> {
+    pub(crate) fn may_pass(&self, source: &Name) -> Result<()> {
         let target = GrantTarget::Source(source.to_string());
         self.session
             .principal()
@@ -222,7 +273,7 @@ impl Planner<'_> {
     }
 
     /// The source that statements pass through to: the session's, else the only one that allows it.
-    fn source(&self) -> Result<Option<Name>> {
+    pub(crate) fn source(&self) -> Result<Option<Name>> {
         let lake = self.query.parts.versions.current();
         if let Some(name) = self.session.option("source") {
             let name = Name::parse("option source", &name)?;
@@ -268,6 +319,15 @@ impl Planner<'_> {
         if self.purpose == Purpose::Describe {
             return Ok(None);
         }
+        self.bring(&caches, scope).await.map(Some)
+    }
+
+    /// Makes these caches as fresh as the contract wants; says how the worst of them stood.
+    pub(crate) async fn bring(
+        &self,
+        caches: &[Arc<Dataset>],
+        scope: &mut Scope,
+    ) -> Result<CacheStatus> {
         let (parts, config) = (&self.query.parts, &self.query.config);
         let needs = caches
             .iter()
@@ -290,7 +350,7 @@ impl Planner<'_> {
             let status = caches::verdict(cache, self.contract, ran.as_ref(), limit, now)?;
             worst = worse(worst, status);
         }
-        Ok(Some(worst))
+        Ok(worst)
     }
 
     fn named_caches(&self, query: &ParsedQuery, scope: &Scope) -> Result<Vec<Arc<Dataset>>> {
@@ -310,7 +370,7 @@ impl Planner<'_> {
         Ok(caches)
     }
 
-    fn require_select(&self, schema: &str, name: &str) -> Result<()> {
+    pub(crate) fn require_select(&self, schema: &str, name: &str) -> Result<()> {
         let target = GrantTarget::Table(schema.to_owned(), name.to_owned());
         self.session.principal().require(Privilege::Select, &target)
     }
@@ -333,22 +393,16 @@ impl Planner<'_> {
                     .await?,
             );
         }
-        plan.text = splice(&query.sql, &query.names, replacements)?;
+        let text = splice(&query.sql, &query.names, replacements)?;
         plan.reason = match query.names.relations.is_empty() {
             true => "names no relation".into(),
             false => "every relation is in the lake".into(),
         };
-        // In the order in which the text names them.
-        plan.versions = plan
-            .text
-            .relations
-            .iter()
-            .filter_map(|r| plan.find(r))
-            .collect();
+        plan.order_versions(text);
         Ok(plan)
     }
 
-    async fn replacement(
+    pub(crate) async fn replacement(
         &self,
         relation: &RelationRef,
         query: &ParsedQuery,
@@ -356,6 +410,9 @@ impl Planner<'_> {
         depth: usize,
         plan: &mut LocalPlan,
     ) -> Result<Replacement> {
+        if let Some(call) = query_call(relation)? {
+            return self.inner_query_call(&call, plan).await;
+        }
         if let Some(arguments) = &relation.call {
             let Some(spec) = call::command_of(relation)? else {
                 return Ok(Replacement::Keep);
@@ -389,7 +446,7 @@ impl Planner<'_> {
         }
     }
 
-    fn version(
+    pub(crate) fn version(
         &self,
         version: Arc<Version>,
         places: bool,
@@ -441,6 +498,18 @@ impl Planner<'_> {
 
     /// A cache without data, when only its columns are wanted: those that its source describes.
     async fn unpublished(&self, dataset: &Arc<Dataset>) -> Result<Replacement> {
+        let columns = self.described_columns(dataset).await?;
+        Ok(Replacement::Query(
+            BoundText::plain(empty(&columns)),
+            Vec::new(),
+        ))
+    }
+
+    /// The columns that a cache's source describes.
+    pub(crate) async fn described_columns(
+        &self,
+        dataset: &Arc<Dataset>,
+    ) -> Result<ducksync_core::types::Fields> {
         let cache = dataset.query_cache().ok_or_else(|| {
             Error::failed_precondition(format!("{} has no data yet", dataset.name))
                 .with_reason(Reason::NotInitialized)
@@ -453,10 +522,7 @@ impl Planner<'_> {
         let described = source
             .describe(&cache.query, &context, Aspect::Columns)
             .await?;
-        Ok(Replacement::Query(
-            BoundText::plain(empty(&described.columns)),
-            Vec::new(),
-        ))
+        Ok(described.columns)
     }
 
     async fn view(
@@ -494,13 +560,9 @@ impl Planner<'_> {
             )));
         }
         let inner = Box::pin(self.bind(&query, &scope, depth + 1)).await?;
-        for (version, answer) in inner.versions.into_iter().zip(inner.answers) {
-            if !plan.versions.iter().any(|known| known.run == version.run) {
-                plan.versions.push(version);
-                plan.answers.push(answer);
-            }
-        }
-        Ok(Replacement::Query(inner.text, view.column_aliases.clone()))
+        let text = inner.text.clone();
+        plan.take(inner);
+        Ok(Replacement::Query(text, view.column_aliases.clone()))
     }
 
     /// The columns of a view, by its names.
@@ -603,7 +665,8 @@ fn parse_instant(text: &str) -> Result<ducksync_core::time::Instant> {
     })
 }
 
-fn worse(left: CacheStatus, right: CacheStatus) -> CacheStatus {
+/// The worse of two.
+pub(crate) fn worse(left: CacheStatus, right: CacheStatus) -> CacheStatus {
     let rank = |status| match status {
         CacheStatus::Bypass => 0,
         CacheStatus::Hit => 1,
@@ -618,7 +681,8 @@ fn worse(left: CacheStatus, right: CacheStatus) -> CacheStatus {
     }
 }
 
-fn not_cached(unknown: &[String]) -> Error {
+/// These relations are nowhere here.
+pub(crate) fn not_cached(unknown: &[String]) -> Error {
     let names = unknown.join(", ");
     let message = match unknown {
         [] => "the statement must be answered by a source".to_owned(),
@@ -626,6 +690,20 @@ fn not_cached(unknown: &[String]) -> Error {
         _ => format!("{names} are not tables of the lake and not cached"),
     };
     Error::failed_precondition(message).with_reason(Reason::NotCached)
+}
+
+/// Parameters of a statement that a source would answer.
+pub(crate) fn no_parameters() -> Error {
+    Error::unimplemented(
+        "parameters cannot be passed through to a source, nor moved to its copies, yet",
+    )
+    .with_remedy("write the values into the statement, or name a cache, which takes parameters")
+}
+
+/// Whether nobody could answer, for whatever reason.
+fn is_unanswered(error: &Error) -> bool {
+    error.kind() == ErrorKind::InvalidArgument && error.reason().is_none()
+        || error.reason() == Some(Reason::NotCached)
 }
 
 /// A query of no rows with these columns.

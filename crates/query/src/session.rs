@@ -27,6 +27,7 @@ pub const OPTIONS: &[&str] = &[
     "catalog",
     "schema",
     "source",
+    "dialect",
     "role",
     "source_parameters",
     "TimeZone",
@@ -128,6 +129,13 @@ impl Session {
         let mut state = self.state();
         match folded.as_str() {
             "catalog" | "schema" | "source" => {}
+            "dialect" if ["duckdb", "snowflake"].contains(&value) => {}
+            "dialect" => {
+                return Err(
+                    Error::invalid(format!("option dialect cannot be {value:?}"))
+                        .with_remedy("give it duckdb or snowflake"),
+                );
+            }
             "role" => may_act_as(&self.principal(), value)?,
             "source_parameters" => drop(source_parameters(value)?),
             "timezone" if is_zone(value) => {}
@@ -154,6 +162,11 @@ impl Session {
             let _ = contract.set(&name, &value);
         }
         state.contract = contract;
+    }
+
+    /// Whether its queries are in Snowflake's dialect (V-7).
+    pub(crate) fn is_snowflake(&self) -> bool {
+        self.option("dialect").as_deref() == Some("snowflake")
     }
 
     /// The zone in which its instants are shown.

@@ -13,11 +13,14 @@ use crate::names;
 use crate::query::{Interrupt, Queries};
 use crate::result::{Format, ResultSet};
 use crate::session::Sessions;
+use crate::settings::Switches;
 use crate::tokens::statements;
+use crate::users::Users;
 
 /// The account behind the listener.
 pub(crate) struct Account {
     pub(crate) config: SimulatorConfig,
+    pub(crate) settings: Switches,
     pub(crate) engine: Engine,
     pub(crate) sessions: Sessions,
     pub(crate) queries: Queries,
@@ -30,8 +33,11 @@ pub(crate) struct Account {
 
 impl Account {
     pub(crate) fn open(config: SimulatorConfig) -> Result<Self, SqlError> {
-        let engine = Engine::open()?;
+        let engine = Engine::open(Users::new(config.users.clone()))?;
+        let settings = Switches::default();
+        settings.change(|switches| switches.clone_from(&config.settings));
         let account = Self {
+            settings,
             sessions: Sessions::new(config.session_validity, config.master_validity),
             queries: Queries::new(config.retained_bytes),
             faults: Faults::default(),

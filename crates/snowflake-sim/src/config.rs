@@ -3,8 +3,10 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-/// A user who may log in.
-#[derive(Debug, Clone, Default)]
+use crate::settings::Settings;
+
+/// A user who may log in, by whatever is set.
+#[derive(Clone, Default)]
 pub struct User {
     /// The login name; compared without case.
     pub name: String,
@@ -12,8 +14,29 @@ pub struct User {
     pub password: Option<String>,
     /// The public key of a key pair, as a PEM text (`BEGIN PUBLIC KEY`).
     pub public_key: Option<String>,
-    /// A programmatic access token or OAuth token.
+    /// Another public key, as one has while the first is replaced.
+    pub second_public_key: Option<String>,
+    /// A programmatic access token; an OAuth token too, unless that is set.
     pub token: Option<String>,
+    /// An OAuth token.
+    pub oauth_token: Option<String>,
+    /// Refuses every login.
+    pub disabled: bool,
+    /// The warehouse of sessions that name none; `None` leaves them without.
+    pub default_warehouse: Option<String>,
+    /// The role of sessions that name none; `None` is `SYSADMIN`.
+    pub default_role: Option<String>,
+    /// The roles that may be taken; none listed means any.
+    pub roles: Vec<String>,
+}
+
+impl std::fmt::Debug for User {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("User")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
 }
 
 impl User {
@@ -62,6 +85,8 @@ pub struct SimulatorConfig {
     pub master_validity: Duration,
     /// How long a request for a result waits before it answers "pending".
     pub sync_wait: Duration,
+    /// What can be switched later.
+    pub settings: Settings,
     /// Compressed bytes of results to keep; the oldest results go first.
     pub retained_bytes: usize,
 }
@@ -80,6 +105,7 @@ impl Default for SimulatorConfig {
             session_validity: Duration::from_secs(3_600),
             master_validity: Duration::from_secs(14_400),
             sync_wait: Duration::from_secs(45),
+            settings: Settings::default(),
             retained_bytes: 1 << 30,
         }
     }

@@ -13,6 +13,7 @@ use crate::history;
 use crate::names::{self, ObjectName};
 use crate::points::Points;
 use crate::rewrite::SCRATCH_CATALOG;
+use crate::users::Users;
 
 /// What a statement sees of its session.
 #[derive(Debug, Clone, Default)]
@@ -20,6 +21,8 @@ pub(crate) struct Context {
     pub(crate) session_id: u64,
     pub(crate) user: String,
     pub(crate) role: String,
+    /// The roles that may be taken; none listed means any.
+    pub(crate) roles: Vec<String>,
     pub(crate) database: Option<String>,
     pub(crate) schema: Option<String>,
     pub(crate) warehouse: Option<String>,
@@ -29,6 +32,10 @@ pub(crate) struct Context {
 impl Context {
     pub(crate) fn parameter(&self, name: &str) -> Option<&str> {
         self.parameters.get(name).map(String::as_str)
+    }
+
+    pub(crate) fn may_take(&self, role: &str) -> bool {
+        self.roles.is_empty() || self.roles.iter().any(|own| own == role)
     }
 
     /// The parameters as replies list them: numbers and booleans as such.
@@ -82,14 +89,17 @@ pub(crate) struct Engine {
     pub(crate) commits: RwLock<()>,
     /// Which state of the account each statement saw.
     pub(crate) points: Points,
+    pub(crate) users: Users,
     scratch: AtomicU64,
 }
 
 impl Engine {
-    pub(crate) fn open() -> Result<Self, SqlError> {
+    pub(crate) fn open(users: Users) -> Result<Self, SqlError> {
         let root = Connection::open_in_memory()?;
         root.execute_batch(&format!(
+            // Plans must not leave out tables that statistics know to be empty.
             "SET GLOBAL TimeZone = 'UTC';
+             SET GLOBAL disabled_optimizers = 'statistics_propagation';
              ATTACH ':memory:' AS \"sim~\";
              ATTACH ':memory:' AS {SCRATCH_CATALOG};
              {}
@@ -104,6 +114,7 @@ impl Engine {
             catalog: Mutex::default(),
             commits: RwLock::new(()),
             points: Points::default(),
+            users,
             scratch: AtomicU64::new(1),
         })
     }

@@ -71,6 +71,30 @@ impl SqlError {
         )
     }
 
+    /// Whether somebody, or a timeout, stopped the statement. The SQL state does not tell: Snowflake
+    /// gives a suspended account the same.
+    pub(crate) fn is_canceled(&self) -> bool {
+        matches!(self.code.as_str(), "000604" | "000630")
+    }
+
+    pub(crate) fn suspended() -> Self {
+        Self::new(
+            "000666",
+            "57014",
+            "SQL compilation error:\nYour account is suspended due to lack of payment method.",
+        )
+    }
+
+    pub(crate) fn no_role(role: &str) -> Self {
+        Self::new(
+            "003013",
+            "42501",
+            format!(
+                "SQL access control error:\nRequested role '{role}' is not assigned to the executing user. Specify another role to activate."
+            ),
+        )
+    }
+
     pub(crate) fn no_warehouse() -> Self {
         Self::new(
             "000606",

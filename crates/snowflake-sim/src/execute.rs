@@ -27,7 +27,7 @@ use crate::names::ObjectName;
 use crate::points::Point;
 use crate::query::Interrupt;
 use crate::result::{Format, ResultSet};
-use crate::rewrite::{Rewriter, Rewritten};
+use crate::rewrite::{Rewriter, Rewritten, literal};
 use crate::session::{Session, Transaction};
 use crate::statement::{Kind, Statement};
 
@@ -110,8 +110,9 @@ impl Executor<'_> {
 
     /// The tokens in DuckDB's words.
     fn rewrite(&self, tokens: &[TokenWithSpan], scratch: u64) -> Result<Rewritten, SqlError> {
-        let functions = |name: &str, texts: &[String]| {
-            functions::answer(self.engine, &self.context, name, texts)
+        let functions = |name: &str, texts: &[String]| match (name, texts) {
+            ("SYSTEM$EXPLAIN_PLAN_JSON", [sql]) => Ok(Some(literal(&self.plan_of(sql)?))),
+            _ => functions::answer(self.engine, &self.context, name, texts),
         };
         Rewriter {
             functions: &functions,

@@ -20,15 +20,24 @@ pub enum FaultKind {
     ChunkForbidden,
     /// A chunk's compressed body is cut off, but ends properly as far as HTTP is concerned.
     ChunkTruncated,
+    /// A chunk's rows are cut off, though its compression is whole.
+    ChunkShort,
     /// The reply claims one row more than the chunk holds.
     ChunkRowCount,
+    /// A chunk is compressed without saying so.
+    ChunkUnlabelled,
+    /// The addresses of a result's chunks have expired when this one is asked for: all of them are
+    /// refused with 403 until the result is asked for again.
+    ChunkExpired,
+    /// The session's token expires when the request arrives; what needs no token still works.
+    TokenExpires,
     /// A session-bound request is answered with 390112.
     SessionExpired,
     /// A login is refused with 390100.
     LoginRefused,
     /// A statement takes `ms` longer.
     QueryDelay,
-    /// A finished statement is still reported as pending.
+    /// A finished statement is still reported as pending, at `query` or at `result`.
     Pending,
     /// A statement fails with `code`, `sql_state` and `message`.
     QueryError,
@@ -58,7 +67,7 @@ pub struct Fault {
     /// Milliseconds, for the kinds that wait.
     #[serde(default)]
     pub ms: u64,
-    /// The HTTP status, for `http_status`.
+    /// The HTTP status, for `http_status`: 503, 429, 408, or any.
     #[serde(default = "unavailable")]
     pub status: u16,
     /// The error code, for `query_error`.

@@ -38,6 +38,9 @@ pub(crate) fn answer(
                 engine.catalog().change_token(&name)?
             )
         }
+        ("SYSTEM$GET_LOGIN_FAILURE_DETAILS", [id]) => {
+            optional(&engine.users.failure(id).map(|details| details.to_string()))
+        }
         ("GET_DDL", [_, object]) => literal(&ddl(engine, context, object)?),
         _ => return Ok(None),
     }))

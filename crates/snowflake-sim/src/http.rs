@@ -8,6 +8,7 @@ mod login;
 mod query;
 mod reply;
 mod token;
+mod users;
 
 pub(crate) use control::table;
 

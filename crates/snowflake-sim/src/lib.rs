@@ -35,14 +35,17 @@ mod rewrite;
 mod run;
 mod sample;
 mod session;
+mod settings;
 mod simulator;
 mod statement;
 mod tokens;
 mod types;
+mod users;
 mod wire;
 
 pub use config::{ChunkEncoding, SimulatorConfig, User};
 pub use faults::{Fault, FaultKind};
 pub use gates::{GatePoint, GateStatus};
-pub use log::{Credits, LogEntry, StatementClass, StatementStatus};
+pub use log::{Credits, LogEntry, Login, StatementClass, StatementStatus};
+pub use settings::Settings;
 pub use simulator::{Gate, Simulator, SimulatorError};

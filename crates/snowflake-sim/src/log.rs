@@ -63,10 +63,20 @@ pub struct LogEntry {
     pub request_id: String,
     /// The query tag of the session or the request.
     pub query_tag: String,
+    /// The parameters that were sent with the statement, names in upper case.
+    pub parameters: BTreeMap<String, String>,
+    /// The parameters that held for it: the session's, and those.
+    pub effective_parameters: BTreeMap<String, String>,
     /// Who asked.
     pub user: String,
     /// In which session.
     pub session_id: u64,
+    /// In which role.
+    pub role: String,
+    /// In which database, if any.
+    pub database: Option<String>,
+    /// In which schema, if any.
+    pub schema: Option<String>,
     /// On which warehouse, if any.
     pub warehouse: Option<String>,
     /// How far it has come.
@@ -74,6 +84,27 @@ pub struct LogEntry {
     /// Rows of the result, or rows changed.
     pub rows: u64,
     /// The error's code.
+    pub error: Option<String>,
+}
+
+/// One attempt to log in. No secret is in it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Login {
+    /// When it arrived.
+    pub at: DateTime<Utc>,
+    /// Who wants to log in.
+    pub user: String,
+    /// By what: `SNOWFLAKE` (a password), `SNOWFLAKE_JWT`, `OAUTH`, `PROGRAMMATIC_ACCESS_TOKEN`.
+    pub authenticator: String,
+    /// What the client calls itself.
+    pub client: String,
+    /// The session that was opened.
+    pub session_id: Option<u64>,
+    /// Its role.
+    pub role: Option<String>,
+    /// Its warehouse, if it has one.
+    pub warehouse: Option<String>,
+    /// The refusal's code.
     pub error: Option<String>,
 }
 
@@ -95,6 +126,7 @@ pub(crate) struct Log {
 #[derive(Debug, Default)]
 struct Inner {
     statements: Vec<LogEntry>,
+    logins: Vec<Login>,
     requests: BTreeMap<String, u64>,
     credits: u64,
     free: u64,
@@ -103,6 +135,14 @@ struct Inner {
 impl Log {
     pub(crate) fn request(&self, endpoint: &str) {
         *self.lock().requests.entry(endpoint.to_owned()).or_default() += 1;
+    }
+
+    pub(crate) fn login(&self, login: Login) {
+        self.lock().logins.push(login);
+    }
+
+    pub(crate) fn logins(&self) -> Vec<Login> {
+        self.lock().logins.clone()
     }
 
     pub(crate) fn begin(&self, entry: LogEntry) {

@@ -63,6 +63,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
             .map(std::fs::read_to_string)
             .transpose()?,
         token: arguments.token,
+        ..User::default()
     };
     let config = SimulatorConfig {
         listen: arguments.listen,

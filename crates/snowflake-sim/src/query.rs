@@ -132,9 +132,14 @@ impl Query {
         match self.finished() {
             None => StatementStatus::Running,
             Some(Ok(_)) => StatementStatus::Success,
-            Some(Err(error)) if error.sql_state == "57014" => StatementStatus::Canceled,
+            Some(Err(error)) if error.is_canceled() => StatementStatus::Canceled,
             Some(Err(_)) => StatementStatus::Failed,
         }
+    }
+
+    /// Ends the validity of every chunk address of its result.
+    pub(crate) fn expire_chunks(&self) {
+        self.signatures().clear();
     }
 
     /// A fresh token for the addresses of the chunks.
@@ -266,7 +271,7 @@ impl Queries {
     /// Ends the validity of every chunk address.
     pub(crate) fn expire_chunks(&self) {
         for query in self.lock().by_id.values() {
-            query.signatures().clear();
+            query.expire_chunks();
         }
     }
 

@@ -1,5 +1,6 @@
 //! The life of a client's statement: logged, gated, executed, answered.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -40,12 +41,18 @@ pub(crate) fn submit(
     request: QueryRequest,
 ) -> Arc<Query> {
     let mut context = session.context();
-    for (name, value) in request.parameters.iter().flatten() {
-        let value = value
-            .as_str()
-            .map_or_else(|| value.to_string(), str::to_owned);
-        context.parameters.insert(name.to_uppercase(), value);
-    }
+    let parameters: BTreeMap<String, String> = request
+        .parameters
+        .iter()
+        .flatten()
+        .map(|(name, value)| {
+            let text = value
+                .as_str()
+                .map_or_else(|| value.to_string(), str::to_owned);
+            (name.to_uppercase(), text)
+        })
+        .collect();
+    context.parameters.extend(parameters.clone());
     let arrow = session.arrow
         && !context.parameters.iter().any(|(name, value)| {
             name.ends_with("QUERY_RESULT_FORMAT") && value.eq_ignore_ascii_case("JSON")
@@ -54,11 +61,20 @@ pub(crate) fn submit(
         .queries
         .submit(session.id, request_id, &request.sql_text, arrow);
     if new {
+        let tokens_cost = account.settings.get().change_tokens_need_warehouse;
         let class =
-            Statement::parse(&query.sql).map_or(StatementClass::Query, |statement| statement.class);
-        account
-            .log
-            .begin(entry(&query, &context, class, request.describe_only));
+            Statement::parse(&query.sql).map_or(
+                StatementClass::Query,
+                |statement| match tokens_cost && statement.reads_change_tokens() {
+                    true => StatementClass::MetadataWarehouse,
+                    false => statement.class,
+                },
+            );
+        account.log.begin(LogEntry {
+            parameters,
+            describe_only: request.describe_only,
+            ..entry(&query, &context, class)
+        });
         let life = Life {
             account: account.clone(),
             session: session.clone(),
@@ -71,20 +87,25 @@ pub(crate) fn submit(
     query
 }
 
-fn entry(query: &Query, context: &Context, class: StatementClass, describe_only: bool) -> LogEntry {
+fn entry(query: &Query, context: &Context, class: StatementClass) -> LogEntry {
     LogEntry {
         at: chrono::Utc::now(),
         sql: query.sql.clone(),
         class,
-        describe_only,
+        describe_only: false,
         query_id: query.id.clone(),
         request_id: query.request_id.clone(),
         query_tag: context
             .parameter("QUERY_TAG")
             .unwrap_or_default()
             .to_owned(),
+        parameters: BTreeMap::new(),
+        effective_parameters: context.parameters.clone(),
         user: context.user.clone(),
         session_id: context.session_id,
+        role: context.role.clone(),
+        database: context.database.clone(),
+        schema: context.schema.clone(),
         warehouse: context.warehouse.clone(),
         status: StatementStatus::Running,
         rows: 0,
@@ -120,7 +141,7 @@ impl Life {
         // The log first: whoever has the answer finds the statement finished there.
         let status = match &outcome {
             Ok(_) => StatementStatus::Success,
-            Err(error) if error.sql_state == "57014" => StatementStatus::Canceled,
+            Err(error) if error.is_canceled() => StatementStatus::Canceled,
             Err(_) => StatementStatus::Failed,
         };
         self.account.log.end(&self.query.id, status, rows, error);
@@ -144,6 +165,9 @@ impl Life {
             && !request.describe_only
         {
             return Err(SqlError::no_warehouse());
+        }
+        if self.class.needs_warehouse() && self.account.settings.get().suspended {
+            return Err(SqlError::suspended());
         }
         let target = Target {
             endpoint: "query",

@@ -11,12 +11,13 @@ use tokio::task::JoinHandle;
 
 use crate::account::Account;
 use crate::blocking::blocking;
-use crate::config::SimulatorConfig;
+use crate::config::{SimulatorConfig, User};
 use crate::error::SqlError;
 use crate::faults::Fault;
 use crate::gates::GatePoint;
 use crate::http;
-use crate::log::{Credits, LogEntry, StatementClass};
+use crate::log::{Credits, LogEntry, Login, StatementClass};
+use crate::settings::Settings;
 
 /// Why the simulator could not do something.
 #[derive(Debug)]
@@ -139,6 +140,22 @@ impl Simulator {
     /// HTTP requests per endpoint, logins and heartbeats included.
     pub fn requests(&self) -> BTreeMap<String, u64> {
         self.account.log.requests()
+    }
+
+    /// Who has tried to log in, oldest first.
+    pub fn logins(&self) -> Vec<Login> {
+        self.account.log.logins()
+    }
+
+    /// Changes a user, a secret for instance: what was valid before is refused from now on. Sessions
+    /// stay. Whoever is not known is made.
+    pub fn alter_user(&self, name: &str, change: impl FnOnce(&mut User)) {
+        self.account.engine.users.alter(name, change);
+    }
+
+    /// Changes what can be switched.
+    pub fn switch(&self, change: impl FnOnce(&mut Settings)) {
+        self.account.settings.change(change);
     }
 
     /// What warehouses have cost.

@@ -49,6 +49,13 @@ impl Statement {
         })
     }
 
+    /// Whether it asks for change tokens, which some accounts only answer on a warehouse.
+    pub(crate) fn reads_change_tokens(&self) -> bool {
+        self.tokens
+            .iter()
+            .any(|token| is_word(&token.token, "SYSTEM$LAST_CHANGE_COMMIT_TIME"))
+    }
+
     pub(crate) fn cursor(&self) -> Cursor {
         Cursor::new(self.tokens.clone())
     }
@@ -150,6 +157,10 @@ mod tests {
             ("select 1", MetadataFree),
             (
                 "select system$last_change_commit_time('T'), current_timestamp()",
+                MetadataFree,
+            ),
+            (
+                "select system$explain_plan_json('select * from t'), system$explain_plan_json($$select 1 from u$$)",
                 MetadataFree,
             ),
             ("show tables like 'A'", MetadataFree),

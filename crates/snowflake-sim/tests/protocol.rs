@@ -4,6 +4,8 @@
 
 #[path = "protocol/abort.rs"]
 mod abort;
+#[path = "protocol/account.rs"]
+mod account;
 #[path = "protocol/changes.rs"]
 mod changes;
 #[path = "protocol/client.rs"]
@@ -24,6 +26,8 @@ mod metadata;
 mod pending;
 #[path = "protocol/results.rs"]
 mod results;
+#[path = "protocol/secrets.rs"]
+mod secrets;
 #[path = "protocol/tokens.rs"]
 mod tokens;
 #[path = "protocol/types.rs"]

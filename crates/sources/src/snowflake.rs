@@ -195,9 +195,13 @@ impl Source for Snowflake {
             }
             objects => objects?,
         };
+        let plain_texts = plan
+            .as_ref()
+            .map_or(Vec::new(), |plan| plan.plain_texts.clone());
         Ok(SourceDescription {
             columns: plan.map_or_else(|| Vec::new().into(), |plan| plan.fields.clone()),
             objects,
+            plain_texts,
             warnings,
         })
     }

@@ -123,6 +123,7 @@ fn cache(query: &str) -> Feed {
         ttl_action: TtlAction::Reload,
         refresh_method: RefreshMethod::Auto,
         named_tables: Vec::new(),
+        plain_texts: Vec::new(),
         changes: None,
         refresh_every: None,
         types: TypeOptions::default(),

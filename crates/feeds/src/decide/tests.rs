@@ -114,6 +114,30 @@ const READ: Wanted = Wanted {
 };
 
 #[test]
+fn v1_who_asks_for_proof_is_not_put_off_by_a_ttl() {
+    let proof = Wanted {
+        prove: true,
+        ..REFRESH
+    };
+    let unprovable = Decision::Load(RunReason::Unprovable);
+    let of = |dataset: &Dataset, wanted| decide(dataset, false, wanted, NOW);
+    let ttl_only = with_mode(InvalidationMode::TtlOnly);
+    assert_eq!(of(&ttl_only, proof), unprovable);
+    assert_eq!(of(&ttl_only, REFRESH), Decision::Skip(RunReason::Fresh));
+    assert_eq!(
+        of(&with_mode(InvalidationMode::Manual), proof),
+        Decision::Skip(RunReason::ManualMode)
+    );
+    let cache = QueryCache {
+        ttl: Some(std::time::Duration::from_secs(60)),
+        ..crate::testing::cache()
+    };
+    let judged = |prove| judge(&cache, Check::Mode, Comparison::Unprovable, prove);
+    assert_eq!(judged(true), Verdict::Load(RunReason::Unprovable));
+    assert_eq!(judged(false), Verdict::WithinTtl);
+}
+
+#[test]
 fn c5_the_first_rule_that_applies_wins() {
     use Decision::{Check as Compare, Load, Skip};
     use InvalidationMode::{Manual, TtlOnly};
@@ -317,7 +341,7 @@ fn c7_only_auto_with_a_ttl_trusts_the_ttl_where_no_token_is() {
             ttl: ttl.map(Duration::from_secs),
             ..cache()
         };
-        judge(&cache, check, comparison)
+        judge(&cache, check, comparison, false)
     };
     let load = Verdict::Load(RunReason::SourceChanged);
     let mode = Check::Mode;

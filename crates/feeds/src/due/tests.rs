@@ -18,6 +18,7 @@ fn at(seconds: i64) -> Instant {
 fn checked(edit: impl FnOnce(&mut Dataset, &mut QueryCache)) -> Dataset {
     let mut cache = QueryCache {
         named_tables: Vec::new(),
+        plain_texts: Vec::new(),
         changes: None,
         refresh_every: Some(EVERY),
         ..cache()

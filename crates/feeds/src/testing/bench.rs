@@ -33,6 +33,7 @@ pub(crate) fn cache() -> QueryCache {
         ttl_action: TtlAction::Reload,
         refresh_method: RefreshMethod::Auto,
         named_tables: Vec::new(),
+        plain_texts: Vec::new(),
         changes: None,
         refresh_every: None,
         types: TypeOptions::default(),

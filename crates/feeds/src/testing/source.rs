@@ -162,6 +162,7 @@ impl Source for ScriptedSource {
         Ok(SourceDescription {
             columns: state.columns.clone(),
             objects: state.plan.clone(),
+            plain_texts: Vec::new(),
             warnings: Vec::new(),
         })
     }

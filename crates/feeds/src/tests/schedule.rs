@@ -16,6 +16,7 @@ use crate::{
 fn every(seconds: u64) -> QueryCache {
     QueryCache {
         named_tables: Vec::new(),
+        plain_texts: Vec::new(),
         changes: None,
         refresh_every: Some(Duration::from_secs(seconds)),
         ..cache()

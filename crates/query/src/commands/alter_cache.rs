@@ -34,6 +34,7 @@ impl Query {
             .check_definition(name, &altered, arguments.validate)
             .await?;
         altered.named_tables = checked.named_tables;
+        altered.plain_texts = checked.plain_texts;
         altered.changes = checked.changes;
         self.parts
             .datasets

@@ -64,6 +64,7 @@ impl Query {
             .check_definition(name.as_str(), &cache, arguments.validate)
             .await?;
         cache.named_tables = checked.named_tables;
+        cache.plain_texts = checked.plain_texts;
         cache.changes = checked.changes;
         match existing {
             Some(existing) => {
@@ -113,6 +114,7 @@ impl Query {
 fn same_wishes(left: &QueryCache, right: &QueryCache) -> bool {
     let wishes = |cache: &QueryCache| QueryCache {
         named_tables: Vec::new(),
+        plain_texts: Vec::new(),
         changes: None,
         ..cache.clone()
     };
@@ -144,6 +146,7 @@ fn cache_of(source: Name, arguments: &CreateCache) -> Result<QueryCache> {
         refresh_method: keyword(&arguments.refresh_method)
             .map_or(Ok(RefreshMethod::Auto), |text| RefreshMethod::parse(&text))?,
         named_tables: Vec::new(),
+        plain_texts: Vec::new(),
         changes: None,
         refresh_every: definition::interval(arguments.refresh_every.as_deref())?,
         types: definition::type_options(arguments.options.as_deref())?,

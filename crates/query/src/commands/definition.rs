@@ -16,6 +16,8 @@ pub(super) struct Checked {
     pub(super) warnings: Vec<String>,
     /// What the query's text names (C-10).
     pub(super) named_tables: Vec<ObjectName>,
+    /// Columns whose texts compare here as there (V-5).
+    pub(super) plain_texts: Vec<String>,
     /// How the changes of its rows are asked for (C-11).
     pub(super) changes: Option<ChangeQuery>,
 }
@@ -48,6 +50,7 @@ impl Query {
             return Ok(Checked {
                 warnings: Vec::new(),
                 named_tables: Vec::new(),
+                plain_texts: Vec::new(),
                 changes: changes(cache, &query, None)?,
             });
         }
@@ -78,6 +81,7 @@ impl Query {
         Ok(Checked {
             warnings,
             named_tables,
+            plain_texts: described.plain_texts,
             changes: changes(cache, &query, Some(&described.objects))?,
         })
     }

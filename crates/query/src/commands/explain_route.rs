@@ -6,13 +6,15 @@ use ducksync_core::{
     Result,
     command::ExplainRoute,
     freshness::{age_seconds, reason},
+    name::Name,
 };
 
 use super::answer;
 use crate::{
     Query, Session, hint,
     parsed::{self, Parsed},
-    read::Purpose,
+    read::{Planner, Purpose},
+    routing::{SourceStatement, Step},
     scope::Target,
     system::{Literal, Rows, optional, text, visible},
     tree::RelationRef,
@@ -25,20 +27,38 @@ impl Query {
         arguments: ExplainRoute,
     ) -> Result<Rows> {
         let contract = hint::contract(&arguments.sql, session.contract())?;
+        let planner = self.planner(session, &contract, None, None, Purpose::Describe);
+        if let Some(source) = &arguments.source_name {
+            let name = Name::parse("source_name", source)?;
+            let statement = SourceStatement {
+                sql: &arguments.sql,
+                source: Some(name),
+                ours: true,
+            };
+            return source_rows(&planner, &statement).await;
+        }
         let query = match parsed::parse(self.parts.engine.as_ref(), &arguments.sql).await? {
             Parsed::Query(query) => query,
             Parsed::Foreign(foreign) => {
-                let row = unmatched("", "not a statement of DuckDB's dialect", &foreign.sql);
-                return answer("explain_route", vec![row]);
+                return source_rows(&planner, &planner.of_session(&foreign.sql)).await;
             }
             _ => return answer("explain_route", Vec::new()),
         };
-        let planner = self.planner(session, &contract, None, None, Purpose::Describe);
         let scope = planner.scope().await?;
+        let statement = planner.of_session(&query.sql);
+        if statement.ours && !planner.is_ours(&query, &scope)? {
+            return source_rows(&planner, &statement).await;
+        }
         let now = self.parts.clock.now();
         let mut targets: Vec<(&RelationRef, Target)> = Vec::new();
         for relation in query.names.relations.iter().filter(|r| r.call.is_none()) {
             targets.push((relation, scope.resolve(&relation.parts)?));
+        }
+        let none_local = targets
+            .iter()
+            .all(|(_, target)| matches!(target, Target::Unknown));
+        if none_local && !targets.is_empty() {
+            return source_rows(&planner, &statement).await;
         }
         let all_local = targets
             .iter()
@@ -98,6 +118,33 @@ impl Query {
         }
         answer("explain_route", rows)
     }
+}
+
+/// The lines of a statement in the dialect of a source.
+async fn source_rows(planner: &Planner<'_>, statement: &SourceStatement<'_>) -> Result<Rows> {
+    let explained = planner.source_route(statement).await?;
+    let route = if explained.local {
+        "local"
+    } else {
+        "passthrough"
+    };
+    let row = |step: &Step| {
+        vec![
+            text(&step.relation),
+            optional(step.dataset.as_deref(), text),
+            step.matched.to_string(),
+            text(&step.reason),
+            text(route),
+            text(step.rule),
+            optional(step.age_seconds, |age| format!("{age}::DOUBLE")),
+            text(statement.sql),
+        ]
+    };
+    let mut rows: Vec<_> = explained.steps.iter().map(row).collect();
+    if rows.is_empty() {
+        rows.push(local_without_relations(statement.sql));
+    }
+    answer("explain_route", rows)
 }
 
 fn unmatched(name: &str, why: &str, sql: &str) -> Vec<Literal> {

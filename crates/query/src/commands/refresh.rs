@@ -99,6 +99,9 @@ fn message(result: &RunResult) -> String {
         Some(RunReason::Fresh) => "within its TTL".into(),
         Some(RunReason::SourceChanged) => "loaded because the source changed".into(),
         Some(RunReason::SourceUnchanged) => "the source did not change".into(),
+        Some(RunReason::Unprovable) => {
+            "loaded because nothing could prove that the source did not change".into()
+        }
         Some(RunReason::FingerprintUnchanged) => {
             "rows and bytes of the source's tables are as they were, which proves nothing".into()
         }

@@ -6,7 +6,10 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
 };
 
 use ducksync_core::{
@@ -57,6 +60,25 @@ type Submitting = BoxFuture<'static, Outcome>;
 #[derive(Default)]
 pub(crate) struct InFlight {
     statements: Mutex<HashMap<Key, WeakShared<Submitting>>>,
+    counts: Arc<SharingCounts>,
+}
+
+/// Statements that wait for sources, and those that shared another's.
+#[derive(Debug, Default)]
+pub struct SharingCounts {
+    /// Those that wait now.
+    pub waiting: AtomicU64,
+    /// Those that joined an equal one.
+    pub shared: AtomicU64,
+}
+
+/// One statement that waits; it is counted as long as this lives.
+struct Waiting(Arc<SharingCounts>);
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.waiting.fetch_sub(1, Relaxed);
+    }
 }
 
 impl InFlight {
@@ -84,7 +106,14 @@ impl InFlight {
             }
             .boxed())
         })?;
+        self.counts.waiting.fetch_add(1, Relaxed);
+        let _waiting = Waiting(self.counts.clone());
         submitting.await.map_err(|error| error.duplicate())
+    }
+
+    /// What was counted so far, for metrics.
+    pub(crate) fn counts(&self) -> Arc<SharingCounts> {
+        self.counts.clone()
     }
 
     fn join(
@@ -97,6 +126,7 @@ impl InFlight {
             |weak: &WeakShared<Submitting>| weak.upgrade().filter(|shared| shared.peek().is_none());
         statements.retain(|_, weak| under_way(weak).is_some());
         if let Some(shared) = statements.get(&key).and_then(under_way) {
+            self.counts.shared.fetch_add(1, Relaxed);
             return Ok(shared);
         }
         let shared = start(key.clone())?.shared();

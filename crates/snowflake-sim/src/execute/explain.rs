@@ -1,8 +1,9 @@
-//! EXPLAIN USING JSON: the tables behind a query, views expanded, secure views not.
+//! EXPLAIN and `SYSTEM$EXPLAIN_PLAN_JSON`: the tables behind a query, views expanded, secure views not.
 
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
+use sqlparser::tokenizer::TokenWithSpan;
 
 use super::Executor;
 use crate::error::SqlError;
@@ -25,14 +26,30 @@ impl Executor<'_> {
         {
             return Err(cursor.unexpected());
         }
-        if cursor
-            .rest()
+        let plan = self.plan(cursor.rest())?;
+        let columns = vec![ResultColumn::new("content", SnowflakeType::TEXT)];
+        Ok(ResultSet::table(
+            Kind::Explain,
+            &self.context,
+            columns,
+            vec![vec![Some(plan.to_string())]],
+        ))
+    }
+
+    /// The plan of a query that is given as a text.
+    pub(super) fn plan_of(&self, sql: &str) -> Result<String, SqlError> {
+        let statement = Statement::parse(sql)?;
+        Ok(self.plan(&statement.tokens)?.to_string())
+    }
+
+    fn plan(&self, tokens: &[TokenWithSpan]) -> Result<Value, SqlError> {
+        if tokens
             .iter()
             .any(|token| is_word(&token.token, "INFORMATION_SCHEMA"))
         {
-            return Ok(self.plan(&BTreeSet::new()));
+            return Ok(self.operations(&BTreeSet::new()));
         }
-        let sql = self.rewrite_plain(cursor.rest())?;
+        let sql = self.rewrite_plain(tokens)?;
         let tables = self.on_connection(|connection| {
             self.bind(connection, &sql)?;
             let tree = lineage::tree(connection, &sql)?;
@@ -50,10 +67,10 @@ impl Executor<'_> {
             }
             Ok(tables)
         })?;
-        Ok(self.plan(&tables))
+        Ok(self.operations(&tables))
     }
 
-    fn plan(&self, tables: &BTreeSet<ObjectName>) -> ResultSet {
+    fn operations(&self, tables: &BTreeSet<ObjectName>) -> Value {
         let mut operations = vec![json!({ "id": 0, "operation": "Result", "expressions": ["*"] })];
         for (at, table) in tables.iter().enumerate() {
             let view = self
@@ -64,16 +81,9 @@ impl Executor<'_> {
             let operation = if view { "SecureView" } else { "TableScan" };
             operations.push(json!({ "id": at + 1, "parentOperators": [0], "operation": operation, "objects": [table.display()] }));
         }
-        let plan: Value = json!({
+        json!({
             "GlobalStats": { "partitionsTotal": tables.len(), "partitionsAssigned": tables.len(), "bytesAssigned": 0 },
             "Operations": [operations],
-        });
-        let columns = vec![ResultColumn::new("content", SnowflakeType::TEXT)];
-        ResultSet::table(
-            Kind::Explain,
-            &self.context,
-            columns,
-            vec![vec![Some(plan.to_string())]],
-        )
+        })
     }
 }

@@ -22,7 +22,11 @@ impl Executor<'_> {
         if cursor.eat(&["WAREHOUSE"]) {
             self.context.warehouse = Some(cursor.identifier()?);
         } else if cursor.eat(&["ROLE"]) {
-            self.context.role = cursor.identifier()?;
+            let role = cursor.identifier()?;
+            if !self.context.may_take(&role) {
+                return Err(SqlError::no_role(&role));
+            }
+            self.context.role = role;
         } else if cursor.eat(&["SECONDARY", "ROLES"]) {
             cursor.next();
         } else if cursor.eat(&["SCHEMA"]) {

@@ -16,8 +16,9 @@ use crate::blocking::blocking;
 use crate::error::SqlError;
 use crate::faults::Fault;
 use crate::gates::{GatePoint, GateStatus};
-use crate::log::{Credits, LogEntry};
+use crate::log::{Credits, LogEntry, Login};
 use crate::result::{ResultSet, Rows};
+use crate::settings::Settings;
 
 type Shared = State<Arc<Account>>;
 
@@ -35,6 +36,9 @@ pub(super) fn routes() -> Router<Arc<Account>> {
         .route("/sim/sessions", get(sessions))
         .route("/sim/expire", post(expire))
         .route("/sim/age", post(age))
+        .route("/sim/users", post(super::users::alter))
+        .route("/sim/settings", get(settings).post(switch))
+        .route("/sim/logins", get(logins))
 }
 
 /// `POST /sim/sql?database=&schema=`: statements in the body, answered with the last one's rows.
@@ -74,6 +78,20 @@ struct Age {
 /// `POST /sim/age {"table": "DB.SCHEMA.TABLE"}`: what the table was before now can no longer be asked for.
 async fn age(State(account): Shared, Json(age): Json<Age>) -> Response {
     answer(blocking(move || account.age_history(&age.table)).await)
+}
+
+async fn settings(State(account): Shared) -> Json<Settings> {
+    Json(account.settings.get())
+}
+
+/// `POST /sim/settings {"suspended": true}`: what is not given is as by default.
+async fn switch(State(account): Shared, Json(settings): Json<Settings>) -> Json<Value> {
+    account.settings.change(|switches| *switches = settings);
+    done()
+}
+
+async fn logins(State(account): Shared) -> Json<Vec<Login>> {
+    Json(account.log.logins())
 }
 
 /// The answer to a control request that returns nothing.

@@ -77,6 +77,13 @@ async fn answer(account: &Account, request: Request, next: Next) -> Response {
         let status = StatusCode::from_u16(fault.status).unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
         return (status, "simulated fault").into_response();
     }
+    if account
+        .faults
+        .take(FaultKind::TokenExpires, target)
+        .is_some()
+    {
+        account.sessions.expire_sessions();
+    }
     let bound = !matches!(endpoint, "login" | "token" | "chunk");
     if bound
         && account

@@ -1,4 +1,4 @@
-//! `POST /session/v1/login-request`: password, key pair, or token.
+//! `POST /session/v1/login-request`: who it is, and what the session begins with.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,8 +13,10 @@ use crate::config::User;
 use crate::engine::Context;
 use crate::envelope;
 use crate::faults::{FaultKind, Target};
-use crate::jwt;
+use crate::log::Login;
 use crate::names;
+use crate::session::Tokens;
+use crate::users::{self, Credentials, Refusal};
 
 /// Session parameters that drivers rely on.
 const DEFAULTS: [(&str, &str); 3] = [
@@ -42,77 +44,80 @@ pub(super) async fn login(
     {
         return envelope::failure("390100", "Incorrect username or password was specified.");
     }
-    let token = text("TOKEN");
-    let user = match text("AUTHENTICATOR").to_uppercase().as_str() {
-        "SNOWFLAKE_JWT" => by_key_pair(&account, text("LOGIN_NAME"), token),
-        "OAUTH" | "PROGRAMMATIC_ACCESS_TOKEN" => by_token(&account, token),
-        _ => by_password(&account, text("LOGIN_NAME"), text("PASSWORD")),
+    let credentials = Credentials {
+        authenticator: text("AUTHENTICATOR"),
+        login_name: text("LOGIN_NAME"),
+        password: text("PASSWORD"),
+        token: text("TOKEN"),
     };
-    match user {
-        Ok(user) => welcome(&account, &user, &options, &data),
-        Err((code, message)) => envelope::failure(code, &message),
-    }
-}
-
-type Refusal = (&'static str, String);
-
-fn named<'a>(account: &'a Account, name: &str) -> Option<&'a User> {
-    account
-        .config
+    let now = users::now(account.settings.get().clock_offset_seconds);
+    let mut entry = Login {
+        at: chrono::Utc::now(),
+        user: text("LOGIN_NAME").to_uppercase(),
+        authenticator: match text("AUTHENTICATOR") {
+            "" => "SNOWFLAKE".to_owned(),
+            other => other.to_uppercase(),
+        },
+        client: text("CLIENT_APP_ID").to_owned(),
+        session_id: None,
+        role: None,
+        warehouse: None,
+        error: None,
+    };
+    let opened = account
+        .engine
         .users
-        .iter()
-        .find(|user| user.name.eq_ignore_ascii_case(name))
-}
-
-fn by_password(account: &Account, name: &str, password: &str) -> Result<User, Refusal> {
-    let known = named(account, name).filter(|user| user.password.as_deref() == Some(password));
-    known.cloned().ok_or_else(|| {
-        (
-            "390100",
-            "Incorrect username or password was specified.".to_owned(),
-        )
-    })
-}
-
-fn by_key_pair(account: &Account, name: &str, token: &str) -> Result<User, Refusal> {
-    let user =
-        named(account, name).ok_or_else(|| ("390144", "JWT token is invalid.".to_owned()))?;
-    match jwt::verify(token, user) {
-        Ok(()) => Ok(user.clone()),
-        Err(reason) => {
-            tracing::warn!(user = user.name, reason, "refused a JWT");
-            Err(("390144", format!("JWT token is invalid. [{reason}]")))
+        .authenticate(credentials, now)
+        .and_then(|user| context(&account, &user, &options, &data));
+    let response = match opened {
+        Ok(context) => {
+            let arrow = !text("CLIENT_APP_ID").is_empty();
+            let (session, tokens) = account.sessions.open(context, arrow);
+            let context = session.context();
+            entry.user.clone_from(&context.user);
+            entry.session_id = Some(session.id);
+            entry.role = Some(context.role.clone());
+            entry.warehouse.clone_from(&context.warehouse);
+            welcome(&account, &context, &tokens)
         }
-    }
+        Err(refusal) => {
+            entry.error = Some(refusal.code.to_owned());
+            envelope::failure(refusal.code, &refusal.message)
+        }
+    };
+    account.log.login(entry);
+    response
 }
 
-fn by_token(account: &Account, token: &str) -> Result<User, Refusal> {
-    let known = account
-        .config
-        .users
-        .iter()
-        .find(|user| user.token.as_deref().is_some_and(|known| known == token));
-    known
-        .cloned()
-        .ok_or_else(|| ("390303", "Invalid OAuth access token.".to_owned()))
-}
-
-fn welcome(
+/// What the session begins with.
+fn context(
     account: &Account,
     user: &User,
     options: &HashMap<String, String>,
     data: &Value,
-) -> Response {
+) -> Result<Context, Refusal> {
     let named = |option: &str| {
         let text = options.get(option).filter(|text| !text.is_empty())?;
         names::parse(text).ok().and_then(|mut parts| parts.pop())
     };
     let mut context = Context {
         user: user.name.to_uppercase(),
-        role: named("roleName").unwrap_or_else(|| "SYSADMIN".to_owned()),
-        warehouse: named("warehouse"),
+        role: named("roleName")
+            .or_else(|| user.default_role.clone())
+            .unwrap_or_else(|| "SYSADMIN".to_owned()),
+        roles: user.roles.clone(),
+        warehouse: named("warehouse").or_else(|| user.default_warehouse.clone()),
         ..Context::default()
     };
+    if !context.may_take(&context.role) {
+        return Err(Refusal::new(
+            "390189",
+            format!(
+                "Role '{}' specified in the connect string does not exist or not authorized. Contact your local system administrator, or attempt to login with another role, e.g. PUBLIC.",
+                context.role
+            ),
+        ));
+    }
     if let Some(database) = named("databaseName") {
         let catalog = account.engine.catalog();
         if catalog.databases.contains_key(&database) {
@@ -131,18 +136,16 @@ fn welcome(
             .map_or_else(|| value.to_string(), str::to_owned);
         context.parameters.insert(name.to_uppercase(), value);
     }
-    let arrow = data
-        .get("CLIENT_APP_ID")
-        .and_then(Value::as_str)
-        .is_some_and(|id| !id.is_empty());
-    let (session, tokens) = account.sessions.open(context, arrow);
-    let context = session.context();
+    Ok(context)
+}
+
+fn welcome(account: &Account, context: &Context, tokens: &Tokens) -> Response {
     envelope::success(json!({
         "token": tokens.session,
         "masterToken": tokens.master,
         "validityInSeconds": account.config.session_validity.as_secs(),
         "masterValidityInSeconds": account.config.master_validity.as_secs(),
-        "sessionId": session.id,
+        "sessionId": context.session_id,
         "displayUserName": context.user,
         "serverVersion": "9.0.0",
         "parameters": context.parameter_list(),

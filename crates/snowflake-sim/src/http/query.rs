@@ -41,7 +41,7 @@ pub(super) async fn submit(
     if asynchronous {
         return envelope::pending("333334", &query.id);
     }
-    answer(&account, &query, &headers, "333333").await
+    answer(&account, &query, &headers, ("query", "333333")).await
 }
 
 /// `GET /queries/{id}/result`: waits like a submission does, and signs fresh chunk addresses.
@@ -54,7 +54,7 @@ pub(super) async fn result(
         return refusal;
     }
     match account.queries.get(&id) {
-        Some(query) => answer(&account, &query, &headers, "333334").await,
+        Some(query) => answer(&account, &query, &headers, ("result", "333334")).await,
         None => envelope::failure("000709", &format!("Statement {id} not found")),
     }
 }
@@ -63,10 +63,10 @@ async fn answer(
     account: &Account,
     query: &Arc<crate::query::Query>,
     headers: &HeaderMap,
-    pending: &str,
+    (endpoint, pending): (&str, &str),
 ) -> Response {
     let target = Target {
-        endpoint: "",
+        endpoint,
         sql: Some(&query.sql),
         chunk: None,
     };

@@ -161,9 +161,11 @@ impl Pass<'_> {
                 Token::RParen => return Some((texts, at + 1)),
                 Token::Comma => {}
                 Token::SingleQuotedString(text) => texts.push(text.clone()),
+                Token::DollarQuotedString(text) => texts.push(text.value.clone()),
                 Token::Placeholder(mark) if mark == "?" => {
                     let bound = self.rewriter.bindings.get(self.bound + texts.len())?;
-                    texts.push(bound.trim_matches('\'').to_owned());
+                    let text = bound.strip_prefix('\'')?.strip_suffix('\'')?;
+                    texts.push(text.replace("''", "'"));
                 }
                 _ => return None,
             }

@@ -116,3 +116,82 @@ async fn sessions_expire_and_statements_fail_on_demand() {
     simulator.clear_faults();
     client.data("select 2").await;
 }
+
+#[tokio::test]
+async fn chunk_addresses_expire_within_a_result_and_come_fresh_with_it() {
+    let simulator = small_chunks().await;
+    let client = Client::login(&simulator).await;
+    let data = client.data("select * from range(23)").await;
+    simulator.fault(Fault::new(FaultKind::ChunkExpired).chunk(2));
+    simulator.fault(Fault::new(FaultKind::TokenExpires).at("chunk").chunk(2));
+    let status = async |data: &serde_json::Value, number: usize| {
+        client.chunk(data, number).await.unwrap().status().as_u16()
+    };
+    assert_eq!((status(&data, 0).await, status(&data, 2).await), (200, 403));
+    assert_eq!(status(&data, 0).await, 403, "all of them");
+    let path = format!("/queries/{}/result", data["queryId"].as_str().unwrap());
+    assert_eq!(client.get(&path).await["code"], "390112");
+    let body = json!({ "oldSessionToken": client.token, "requestType": "RENEW" });
+    let renewed = client
+        .post("/session/token-request", &client.master, body)
+        .await;
+    let client = Client {
+        token: renewed["data"]["sessionToken"].as_str().unwrap().to_owned(),
+        ..client.clone()
+    };
+    let again = client.get(&path).await;
+    for number in 0..4 {
+        assert_eq!(status(&again["data"], number).await, 200);
+    }
+}
+
+#[tokio::test]
+async fn chunks_break_off_and_are_refused_for_a_while() {
+    let simulator = small_chunks().await;
+    let client = Client::login(&simulator).await;
+    let data = client.data("select * from range(23)").await;
+    let mut busy = Fault::new(FaultKind::HttpStatus).at("chunk");
+    busy.status = 429;
+    simulator.fault(busy);
+    assert_eq!(client.chunk(&data, 1).await.unwrap().status(), 429);
+    simulator.fault(Fault::new(FaultKind::DropConnection).at("chunk").chunk(1));
+    assert!(client.chunk(&data, 1).await.unwrap().bytes().await.is_err());
+    simulator.fault(Fault::new(FaultKind::ChunkShort).chunk(1));
+    let short = client.chunk(&data, 1).await.unwrap().bytes().await.unwrap();
+    assert!(
+        arrow_ipc::reader::StreamReader::try_new(short.as_ref(), None)
+            .map_or(true, |mut batches| batches.any(|batch| batch.is_err()))
+    );
+    simulator.fault(Fault::new(FaultKind::ChunkUnlabelled).chunk(1));
+    let reply = client.chunk(&data, 1).await.unwrap();
+    assert!(reply.headers().get("content-encoding").is_none());
+    assert!(reply.bytes().await.unwrap().starts_with(&[0x1f, 0x8b]));
+    assert_eq!(
+        crate::client::decode(&client.chunk(&data, 1).await.unwrap().bytes().await.unwrap())[0]
+            .num_rows(),
+        5
+    );
+    let mut late = Fault::new(FaultKind::HttpStatus).at("query");
+    late.status = 408;
+    simulator.fault(late);
+    let path = format!("/queries/v1/query-request?requestId={}", request_id());
+    let reply = client
+        .try_post(&path, &client.token, json!({ "sqlText": "select 1" }))
+        .await;
+    assert_eq!(reply.unwrap().status(), 408);
+}
+
+#[tokio::test]
+async fn a_statement_is_pending_as_long_as_wanted_without_waiting() {
+    let simulator = small_chunks().await;
+    let client = Client::login(&simulator).await;
+    simulator.fault(Fault::new(FaultKind::Pending).at("query"));
+    simulator.fault(Fault::new(FaultKind::Pending).at("result").times(3));
+    let reply = client.ask("select 1").await;
+    assert_eq!(reply["code"], "333333");
+    let path = reply["data"]["getResultUrl"].as_str().unwrap().to_owned();
+    for _ in 0..3 {
+        assert_eq!(client.get(&path).await["code"], "333334");
+    }
+    assert_eq!(client.get(&path).await["data"]["total"], 1);
+}

@@ -1,7 +1,5 @@
-use rsa::pkcs8::{EncodePrivateKey, EncodePublicKey, LineEnding};
-use rsa::{RsaPrivateKey, RsaPublicKey};
 use serde_json::json;
-use snowflake_sim::{Fault, FaultKind, SimulatorConfig, User};
+use snowflake_sim::{Fault, FaultKind, SimulatorConfig};
 
 use crate::client::{login, simulator};
 
@@ -51,52 +49,6 @@ async fn a_wrong_password_is_refused() {
             (Some(false), Some("390100"))
         );
     }
-}
-
-#[tokio::test]
-async fn a_key_pair_opens_a_session_and_another_key_does_not() {
-    let mut random = rsa::rand_core::OsRng;
-    let [ours, theirs] = [0, 1].map(|_| RsaPrivateKey::new(&mut random, 2048).unwrap());
-    let public = RsaPublicKey::from(&ours)
-        .to_public_key_pem(LineEnding::LF)
-        .unwrap();
-    let user = User {
-        name: "KEYED".to_owned(),
-        public_key: Some(public),
-        ..User::default()
-    };
-    let simulator = simulator(SimulatorConfig {
-        users: vec![user],
-        ..SimulatorConfig::default()
-    })
-    .await;
-    let attempt = async |key: &RsaPrivateKey, name: &str| {
-        let pem = key.to_pkcs8_pem(LineEnding::LF).unwrap();
-        let token = snowflake_jwt::generate_jwt_token(&pem, &format!("ACCOUNT.{name}")).unwrap();
-        let data =
-            json!({ "AUTHENTICATOR": "SNOWFLAKE_JWT", "LOGIN_NAME": "keyed", "TOKEN": token });
-        login(&simulator, "", data).await
-    };
-    assert_eq!(attempt(&ours, "KEYED").await["success"], true);
-    assert_eq!(attempt(&theirs, "KEYED").await["code"], "390144");
-    assert_eq!(attempt(&ours, "OTHER").await["code"], "390144");
-}
-
-#[tokio::test]
-async fn a_programmatic_access_token_opens_a_session() {
-    let user = User {
-        name: "BOT".to_owned(),
-        token: Some("secret".to_owned()),
-        ..User::default()
-    };
-    let simulator = simulator(SimulatorConfig {
-        users: vec![user],
-        ..SimulatorConfig::default()
-    })
-    .await;
-    let data = |token: &str| json!({ "AUTHENTICATOR": "PROGRAMMATIC_ACCESS_TOKEN", "LOGIN_NAME": "BOT", "TOKEN": token });
-    assert_eq!(login(&simulator, "", data("secret")).await["success"], true);
-    assert_eq!(login(&simulator, "", data("guess")).await["success"], false);
 }
 
 #[tokio::test]

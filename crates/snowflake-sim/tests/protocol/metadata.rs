@@ -190,6 +190,40 @@ async fn explain_names_the_tables_behind_views() {
 }
 
 #[tokio::test]
+async fn c9_many_plans_come_in_one_statement_without_a_warehouse() {
+    let (simulator, client) = prepared().await;
+    let bare = Client::login_to(&simulator, "databaseName=db&schemaName=public").await;
+    simulator.reset_log();
+    let one = bare.cell("explain using json select * from w").await;
+    let sql = "select system$explain_plan_json('select * from w'), system$explain_plan_json('select s from t where s = ''it''''s''') b, system$explain_plan_json($$select id from u where id > 1$$)";
+    let batches = bare.batches(sql).await;
+    let plan = |column: usize| {
+        let text =
+            arrow::util::display::array_value_to_string(batches[0].column(column), 0).unwrap();
+        serde_json::from_str::<Value>(&text).unwrap()
+    };
+    assert_eq!(plan(0), serde_json::from_str::<Value>(&one).unwrap());
+    assert_eq!(plan(1)["Operations"][0][1]["objects"][0], "DB.PUBLIC.T");
+    assert_eq!(plan(2)["Operations"][0][1]["objects"][0], "DB.PUBLIC.U");
+    let bound = json!({ "sqlText": "select system$explain_plan_json(?)", "bindings": { "1": { "type": "TEXT", "value": "select s from t where s = 'x'" } } });
+    let reply = bare.submit(&crate::client::request_id(), bound).await;
+    assert_eq!(reply["success"], true, "{reply}");
+    for (text, code) in [("select * from nope", "002003"), ("selec 1", "001003")] {
+        let sql = format!(
+            "select system$explain_plan_json('select * from t'), system$explain_plan_json('{text}')"
+        );
+        assert_eq!(client.code(&sql).await, code, "one error fails all");
+    }
+    assert_eq!(simulator.credits().credits, 0);
+    assert!(
+        simulator
+            .log()
+            .iter()
+            .all(|entry| entry.class == StatementClass::MetadataFree)
+    );
+}
+
+#[tokio::test]
 async fn metadata_statements_need_no_warehouse_and_cost_nothing() {
     let (simulator, client) = prepared().await;
     let bare = Client::login_to(&simulator, "databaseName=db&schemaName=public").await;

@@ -74,6 +74,8 @@ pub(super) struct Plan {
     pub(super) fields: Fields,
     /// Everything nullable (G-13).
     pub(super) schema: SchemaRef,
+    /// Names of columns whose texts compare byte by byte.
+    pub(super) plain_texts: Vec<String>,
     pub(super) warnings: Vec<String>,
 }
 
@@ -113,9 +115,23 @@ impl Plan {
             columns,
             schema: result_schema(&fields),
             fields: fields.into(),
+            plain_texts: plain_texts(rowtype),
             warnings,
         }))
     }
+}
+
+/// Names of columns whose texts compare byte by byte.
+fn plain_texts(rowtype: &[RowType]) -> Vec<String> {
+    let collated = |declared: &RowType| {
+        let collation = declared.collation.as_deref().unwrap_or_default();
+        !matches!(collation, "" | "utf8" | "bin")
+    };
+    rowtype
+        .iter()
+        .filter(|declared| Kind::of(declared) == Kind::Text && !collated(declared))
+        .map(|declared| declared.name.clone())
+        .collect()
 }
 
 fn field(name: &str, lake_type: LakeType, nullable: bool) -> Field {

@@ -134,6 +134,8 @@ pub(super) struct RowType {
     pub(super) nullable: bool,
     pub(super) precision: Option<i64>,
     pub(super) scale: Option<i64>,
+    /// How its texts compare; absent = byte by byte.
+    pub(super) collation: Option<String>,
     pub(super) fields: Option<Vec<PartType>>,
 }
 
