@@ -64,7 +64,7 @@ pub struct Fault {
     /// How many matching requests are spared first.
     #[serde(default)]
     pub skip: u32,
-    /// Milliseconds, for the kinds that wait.
+    /// Milliseconds, for the kinds that wait; for `http_status`, how long the reply asks to be left alone.
     #[serde(default)]
     pub ms: u64,
     /// The HTTP status, for `http_status`: 503, 429, 408, or any.

@@ -12,7 +12,8 @@ pub struct Settings {
     pub suspended: bool,
     /// `SYSTEM$LAST_CHANGE_COMMIT_TIME` needs a warehouse, and costs what that costs.
     pub change_tokens_need_warehouse: bool,
-    /// How many seconds the account's clock is ahead of the machine's, for the times in a JWT.
+    /// How many seconds the account's clock is ahead of the machine's: for the times in a JWT, and
+    /// in the date of its replies.
     pub clock_offset_seconds: i64,
 }
 

@@ -2,7 +2,8 @@
 //!
 //! The client is ours because rows must stream in order and in bounded memory, which no published one
 //! does. From the outside in: [`SnowflakeFactory`] reads secret and options (`settings`), a source has
-//! sessions (`pool`, `session`, `login`) that send requests (`http`, `retry`, `protocol`); a statement
+//! sessions (`pool`, `session`) that log in (`login`, `credential`, `key`, `refusals`, `clock`) and send requests
+//! (`http`, `retry`, `protocol`); a statement
 //! is run and waited for (`statement`, `failure`); its rows are streamed (`result`, `chunk`, `wire`,
 //! `rowset`) and converted as declared (`columns`, `convert`). Questions of metadata (`questions`,
 //! `explain`, `listing`, `views`, `tokens`) are statements like others, of a kind that needs no warehouse
@@ -15,20 +16,24 @@ mod answer;
 mod batch;
 mod bisect;
 mod chunk;
+mod clock;
 mod columns;
 mod convert;
+mod credential;
 mod explain;
 mod failure;
 #[cfg(test)]
 mod fixtures;
 mod http;
 mod kept;
+mod key;
 mod listing;
 mod login;
 mod names;
 mod pool;
 mod protocol;
 mod questions;
+mod refusals;
 mod result;
 mod retry;
 mod rowset;
@@ -65,9 +70,10 @@ use statement::Manner;
 
 /// Makes Snowflake sources.
 ///
-/// The secret's parameters are `account`, `user`, one of `password`, `private_key` (PEM, PKCS#8),
-/// `private_key_file` or `token` (with `authenticator`), and `database`, `schema`, `warehouse`,
-/// `role`, `host`, `port`, `protocol`. The source's options are `prefetch` (4), `memory_budget` (64
+/// The secret's parameters are `account`, `user`, one of `password`, `private_key` (PEM; with
+/// `private_key_passphrase` if it is encrypted) or `token` (with `authenticator`), and `database`,
+/// `schema`, `warehouse`, `role`, `host`, `port`, `protocol`. Each of the secret ones may be given as a
+/// file instead (`password_file` …), which is read whenever a login is made. The source's options are `prefetch` (4), `memory_budget` (64
 /// MiB, in bytes, for each stream), `chunk_size_mb` (16) and `sessions` (8).
 ///
 /// Database and schema, of a secret and of a [`SourceContext`] alike, are identifiers as written in
@@ -220,11 +226,12 @@ impl Source for Snowflake {
     async fn submit(&self, sql: &str, context: &SourceContext) -> Result<Submitted> {
         let session = self.session(context);
         let reply = statement::run(&session, sql, &manner(context)).await?;
-        let plan = declared(&reply, context)?;
         let query_id = reply
             .query_id
             .clone()
             .ok_or_else(|| Error::data_loss("snowflake ran a statement without naming it"))?;
+        let plan =
+            declared(&reply, context).map_err(|error| failure::of_query(&query_id, error))?;
         let rows = reply.rows();
         self.kept.keep(&query_id, session, reply);
         Ok(Submitted {
@@ -244,7 +251,7 @@ impl Source for Snowflake {
             Some(reply) => reply,
             None => statement::result(&session, query_id).await?,
         };
-        let plan = declared(&reply, context)?;
+        let plan = declared(&reply, context).map_err(|error| failure::of_query(query_id, error))?;
         let mut options = self.options;
         if let Some(budget) = context.memory_budget {
             options.memory_budget = usize::try_from(budget).unwrap_or(usize::MAX);

@@ -2,6 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "snowflake/credentials.rs"]
+mod credentials;
+#[path = "snowflake/faults.rs"]
+mod faults;
 #[path = "snowflake/generated.rs"]
 mod generated;
 #[path = "snowflake/interop.rs"]

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Request, State};
-use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
+use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, DATE, RETRY_AFTER};
 use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -17,6 +17,7 @@ use crate::account::Account;
 use crate::envelope;
 use crate::faults::{FaultKind, Target};
 use crate::session::Refused;
+use crate::users;
 
 /// The largest request that is read.
 const BODY_LIMIT: usize = 256 << 20;
@@ -31,7 +32,22 @@ pub(super) async fn edge(
     tokio::select! {
         biased;
         _ = closed.wait_for(|closed| *closed) => no_reply(),
-        response = answer(&account, request, next) => response,
+        mut response = answer(&account, request, next) => {
+            date(&account, &mut response);
+            response
+        }
+    }
+}
+
+/// Dates a reply by the account's clock, where that is not the machine's.
+fn date(account: &Account, response: &mut Response) {
+    let offset = account.settings.get().clock_offset_seconds;
+    if offset == 0 {
+        return;
+    }
+    let text = users::now(offset).format("%a, %d %b %Y %H:%M:%S GMT");
+    if let Ok(date) = HeaderValue::try_from(text.to_string()) {
+        response.headers_mut().insert(DATE, date);
     }
 }
 
@@ -75,7 +91,12 @@ async fn answer(account: &Account, request: Request, next: Next) -> Response {
     }
     if let Some(fault) = account.faults.take(FaultKind::HttpStatus, target) {
         let status = StatusCode::from_u16(fault.status).unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
-        return (status, "simulated fault").into_response();
+        let mut response = (status, "simulated fault").into_response();
+        if fault.ms > 0 {
+            let seconds = HeaderValue::from(fault.ms.div_ceil(1_000));
+            response.headers_mut().insert(RETRY_AFTER, seconds);
+        }
+        return response;
     }
     if account
         .faults

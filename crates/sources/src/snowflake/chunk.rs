@@ -1,6 +1,6 @@
 //! The remote parts of a result: downloads that are retried, checked, and given fresh addresses.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use arrow::array::RecordBatch;
 use ducksync_core::error::{Error, ErrorKind, Result};
@@ -13,11 +13,15 @@ use tokio::sync::Mutex;
 use super::{
     columns::Plan,
     protocol::{ChunkInfo, QueryData},
-    retry::is_transient,
+    retry::{is_transient, retry_after},
     session::Session,
     statement,
     wire::{self, Unpacking},
 };
+
+/// How often one part may find its address over: a reader can be slower than addresses last, but what is
+/// refused with a fresh one is not expired.
+const RENEWALS: u32 = 3;
 
 /// The parts of one result.
 pub(super) struct Chunks {
@@ -39,8 +43,8 @@ struct Addresses {
 
 /// Why a download failed.
 enum Failed {
-    /// Another try may succeed.
-    Passing(Error),
+    /// Another try may succeed, after the time that was asked for, if any.
+    Passing(Error, Option<Duration>),
     /// The address is over.
     Expired(StatusCode),
     Lasting(Error),
@@ -86,15 +90,14 @@ impl Chunks {
     /// One part, complete and with as many rows as declared.
     pub(super) async fn load(&self, index: usize) -> Result<Vec<RecordBatch>> {
         let policy = self.session.http().retry();
-        let mut refreshed = false;
-        let mut retry = 0;
+        let (mut renewed, mut retry) = (0, 0);
         loop {
             let (generation, chunk, headers) = self.address(index).await?;
-            let error = match self.attempt(&chunk, headers).await {
+            let (error, asked) = match self.attempt(&chunk, headers).await {
                 Ok(batches) => return Ok(batches),
                 Err(Failed::Lasting(error)) => return Err(self.named(index, error)),
-                Err(Failed::Expired(_)) if !refreshed => {
-                    refreshed = true;
+                Err(Failed::Expired(_)) if renewed < RENEWALS => {
+                    renewed += 1;
                     self.refresh(generation).await?;
                     continue;
                 }
@@ -103,14 +106,14 @@ impl Chunks {
                         Error::unavailable(format!("its address was refused, http {status}"));
                     return Err(self.named(index, error));
                 }
-                Err(Failed::Passing(error)) => error,
+                Err(Failed::Passing(error, asked)) => (error, asked),
             };
             retry += 1;
             if retry > policy.retries {
                 return Err(self.named(index, error));
             }
             tracing::debug!(query_id = self.query_id, index, retry, %error, "loading a part again");
-            policy.wait(retry).await;
+            policy.wait(retry, asked).await;
         }
     }
 
@@ -134,7 +137,7 @@ impl Chunks {
         } else {
             wire::arrow(body)
         };
-        let batches = batches.map_err(Failed::Passing)?;
+        let batches = batches.map_err(|error| Failed::Passing(error, None))?;
         let rows: u64 = batches.iter().map(|batch| batch.num_rows() as u64).sum();
         if rows != chunk.row_count {
             return Err(Failed::Lasting(Error::data_loss(format!(
@@ -153,13 +156,15 @@ impl Chunks {
             .map_err(Failed::Lasting)?;
         let lost = |error: reqwest::Error| {
             let error = error.without_url();
-            Failed::Passing(Error::unavailable("its download broke off").with_source(error))
+            let error = Error::unavailable("its download broke off").with_source(error);
+            Failed::Passing(error, None)
         };
         let mut response = request.headers(headers).send().await.map_err(lost)?;
         let status = response.status();
         if is_transient(status) || status.is_server_error() {
             let error = Error::unavailable(format!("its download failed, http {status}"));
-            return Err(Failed::Passing(error));
+            let asked = retry_after(response.headers(), chrono::Utc::now());
+            return Err(Failed::Passing(error, asked));
         }
         if status != StatusCode::OK {
             return Err(Failed::Expired(status));
@@ -225,7 +230,7 @@ impl Addresses {
 fn passing(error: Error) -> Failed {
     match error.kind() {
         ErrorKind::ResourceExhausted => Failed::Lasting(error),
-        _ => Failed::Passing(error),
+        _ => Failed::Passing(error, None),
     }
 }
 

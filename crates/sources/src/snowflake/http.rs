@@ -3,7 +3,10 @@
 //! What a request means, and what a refusal of it means, is for the callers. Addresses are taken out
 //! of every error: the pre-signed ones are secrets.
 
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicI64, Ordering},
+    time::Duration,
+};
 
 use ducksync_core::error::{Error, Result};
 use reqwest::{
@@ -14,8 +17,9 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::{
+    clock,
     protocol::{Envelope, Token},
-    retry::{RetryPolicy, is_transient},
+    retry::{RetryPolicy, is_transient, retry_after},
     settings::is_loopback,
 };
 
@@ -33,7 +37,12 @@ pub(super) struct Http {
     objects: Client,
     base: Url,
     retry: RetryPolicy,
+    /// By how many seconds the account's clock is ahead, by its last reply.
+    ahead: AtomicI64,
 }
+
+/// No reply has said what time it is.
+const UNKNOWN: i64 = i64::MIN;
 
 /// One request to the account.
 #[derive(Debug, Clone)]
@@ -87,8 +96,14 @@ pub(super) enum Answer<T> {
 
 /// Why a try failed.
 enum Failed {
-    /// It may be repeated; the status tells Snowflake why.
-    Passing(u16, Error),
+    /// It may be repeated.
+    Passing {
+        /// The status, which tells Snowflake why.
+        reason: u16,
+        /// How long the server asks to be left alone.
+        after: Option<Duration>,
+        error: Error,
+    },
     Lasting(Error),
 }
 
@@ -115,11 +130,18 @@ impl Http {
             objects: client(false)?,
             base,
             retry,
+            ahead: AtomicI64::new(UNKNOWN),
         })
     }
 
     pub(super) fn retry(&self) -> RetryPolicy {
         self.retry
+    }
+
+    /// By how many seconds the account's clock was ahead of this machine's, if it ever said.
+    pub(super) fn ahead(&self) -> Option<i64> {
+        let ahead = self.ahead.load(Ordering::Relaxed);
+        (ahead != UNKNOWN).then_some(ahead)
     }
 
     /// Sends a request, again where that is safe and may help. The request id stays the same, so a
@@ -133,10 +155,14 @@ impl Http {
         let retries = call.retries.unwrap_or(self.retry.retries);
         let mut repetition = Vec::new();
         for retry in 1.. {
-            let (reason, error) = match self.attempt(call, token, &repetition).await {
+            let (reason, after, error) = match self.attempt(call, token, &repetition).await {
                 Ok(answer) => return Ok(answer),
                 Err(Failed::Lasting(error)) => return Err(error),
-                Err(Failed::Passing(reason, error)) => (reason, error),
+                Err(Failed::Passing {
+                    reason,
+                    after,
+                    error,
+                }) => (reason, after, error),
             };
             if retry > retries {
                 return Err(error);
@@ -147,7 +173,7 @@ impl Http {
                 ("retryCount", retry.to_string()),
                 ("retryReason", reason.to_string()),
             ];
-            self.retry.wait(retry).await;
+            self.retry.wait(retry, after).await;
         }
         Err(Error::internal("a request to snowflake was never sent"))
     }
@@ -166,17 +192,30 @@ impl Http {
             .await
             .map_err(|error| self.unreachable(error))?;
         let status = response.status();
+        if let Some(ahead) = clock::ahead(response.headers(), chrono::Utc::now()) {
+            self.ahead.store(ahead, Ordering::Relaxed);
+        }
         if status == StatusCode::UNAUTHORIZED {
             return Ok(Answer::Unauthorized);
         }
         if !status.is_success() {
             let host = self.host();
-            let error = Error::unavailable(format!("snowflake at {host} answered http {status}"))
-                .with_remedy("check that the account exists and that the service is up");
-            return Err(if is_transient(status) {
-                Failed::Passing(status.as_u16(), error)
-            } else {
-                Failed::Lasting(error)
+            let error = Error::unavailable(format!("snowflake at {host} answered http {status}"));
+            return Err(match status {
+                _ if is_transient(status) => Failed::Passing {
+                    reason: status.as_u16(),
+                    after: retry_after(response.headers(), chrono::Utc::now()),
+                    error: error.with_remedy("snowflake is busy or down: try again later"),
+                },
+                // What Snowflake answers for an account that it does not know.
+                StatusCode::FORBIDDEN | StatusCode::NOT_FOUND => {
+                    Failed::Lasting(error.with_remedy(
+                        "there may be no such account: check the secret's account \
+                         (organization-account, or locator.region) and host, and what a proxy or \
+                         firewall on the way refuses",
+                    ))
+                }
+                _ => Failed::Lasting(error.with_remedy("check that the service is up")),
             });
         }
         let body = read_body(response, LARGEST_REPLY).await;
@@ -241,7 +280,11 @@ impl Http {
         let error = Error::unavailable(format!("snowflake at {} {what}", self.host()))
             .with_remedy("check the secret's account, host and port, and the network")
             .with_source(error.without_url());
-        Failed::Passing(0, error)
+        Failed::Passing {
+            reason: 0,
+            after: None,
+            error,
+        }
     }
 
     fn host(&self) -> &str {

@@ -1,90 +1,159 @@
-//! Who logs in, and the body that says so.
+//! Who logs in, and how a login is made: with the credential as it is at that moment, one at a time, and
+//! not again and again where Snowflake said no.
 //!
 //! Secrets are exposed in [`Login::body`] alone, which goes straight onto the wire.
 
-use ducksync_core::{
-    error::{Error, Result},
-    secret::SecretText,
-};
+use std::time::Instant;
+
+use ducksync_core::error::{Error, ErrorKind, Result};
 use serde_json::{Value, json};
+use tokio::sync::Mutex;
+use uuid::Uuid;
+
+use super::{
+    clock,
+    credential::{Credential, Presented, Proof},
+    failure,
+    http::{Answer, Call, Http},
+    pool::Place,
+    protocol::LoginData,
+    refusals::{Pauses, Refusals},
+};
 
 /// Snowflake sends Arrow only to clients whose name it knows; this is its Go driver's, whose wire
 /// format is the plain one. The application's own name goes beside it.
 const CLIENT: (&str, &str) = ("Go", "1.19.0");
 
-/// The parameters of a login.
+/// The parameters of a login, and what became of the last ones.
 #[derive(Debug)]
 pub(super) struct Login {
     pub(super) account: String,
     pub(super) user: String,
-    pub(super) credential: Credential,
     pub(super) database: Option<String>,
     pub(super) schema: Option<String>,
     pub(super) warehouse: Option<String>,
     pub(super) role: Option<String>,
     pub(super) chunk_size_mb: u64,
-}
-
-/// How the user proves who they are.
-#[derive(Debug)]
-pub(super) enum Credential {
-    /// A password.
-    Password(SecretText),
-    /// A private key in PEM, of which Snowflake has the public half.
-    KeyPair(SecretText),
-    /// A token that somebody issued, and its kind.
-    Token(SecretText, &'static str),
-}
-
-impl Credential {
-    pub(super) fn password(text: &str) -> Self {
-        Self::Password(SecretText::new(text))
-    }
-
-    pub(super) fn key_pair(pem: &str) -> Self {
-        Self::KeyPair(SecretText::new(pem.trim()))
-    }
-
-    pub(super) fn token(token: &str, authenticator: Option<&str>) -> Result<Self> {
-        let kind = match authenticator.map(str::to_lowercase).as_deref() {
-            None | Some("programmatic_access_token") => "PROGRAMMATIC_ACCESS_TOKEN",
-            Some("oauth") => "OAUTH",
-            Some(_) => {
-                return Err(Error::invalid("secret parameter authenticator is unknown")
-                    .with_remedy("use programmatic_access_token or oauth"));
-            }
-        };
-        Ok(Self::Token(SecretText::new(token), kind))
-    }
+    credential: Credential,
+    refusals: Refusals,
+    /// Held while a login is under way: sessions that start together must not be refused together.
+    turn: Mutex<()>,
 }
 
 impl Login {
+    /// A login of the account's user, with nothing else said.
+    pub(super) fn new(account: &str, user: &str, credential: Credential, pauses: Pauses) -> Self {
+        Self {
+            account: account.to_owned(),
+            user: user.to_owned(),
+            database: None,
+            schema: None,
+            warehouse: None,
+            role: None,
+            chunk_size_mb: 16,
+            credential,
+            refusals: Refusals::new(pauses),
+            turn: Mutex::default(),
+        }
+    }
+
+    /// Finds a file that is not there, or a key that cannot sign, before anybody waits for a login.
+    pub(super) async fn check(&self) -> Result<()> {
+        self.credential.present().await.map(drop)
+    }
+
+    /// Logs in. A credential in files that were replaced meanwhile is read once more; a signed login that
+    /// was refused while the clocks differ is dated once more, by Snowflake's clock.
+    pub(super) async fn enter(&self, http: &Http, place: &Place) -> Result<LoginData> {
+        let _turn = self.turn.lock().await;
+        let mut presented = self.credential.present().await?;
+        let (mut read_again, mut dated_again) = (false, false);
+        loop {
+            if let Some(error) = self.refusals.bar(presented.digest, Instant::now()) {
+                return Err(error);
+            }
+            let dated = clock::correction(http.ahead());
+            let error = match self.attempt(http, place, &presented, dated).await? {
+                Ok(data) => {
+                    self.refusals.forget();
+                    return Ok(data);
+                }
+                Err(error) => error,
+            };
+            let is_signed = matches!(presented.proof, Proof::KeyPair(_));
+            if is_signed && !dated_again && dated != clock::correction(http.ahead()) {
+                dated_again = true;
+                clock::warn(http.ahead());
+                continue;
+            }
+            if self.credential.is_in_files() && !read_again {
+                read_again = true;
+                let now = self.credential.present().await?;
+                if now.digest != presented.digest {
+                    presented = now;
+                    continue;
+                }
+            }
+            let error = match is_signed {
+                true => clock::blamed(http.ahead(), error),
+                false => error,
+            };
+            return Err(self.refusals.note(presented.digest, error, Instant::now()));
+        }
+    }
+
+    /// One login: the session, or why the credential was refused. What says nothing about the
+    /// credential is an error like any other.
+    async fn attempt(
+        &self,
+        http: &Http,
+        place: &Place,
+        presented: &Presented,
+        dated: i64,
+    ) -> Result<Result<LoginData, Error>> {
+        let call = self.call(place, presented, dated)?;
+        let refused = match http.send::<LoginData>(&call, None).await? {
+            Answer::Envelope(envelope) if envelope.success => match envelope.data {
+                Some(data) if data.token.is_some() => return Ok(Ok(data)),
+                _ => {
+                    return Err(Error::data_loss(
+                        "snowflake accepted a login without issuing a token",
+                    ));
+                }
+            },
+            Answer::Envelope(envelope) => failure::of_login(&envelope, &self.user),
+            Answer::Unauthorized => failure::of_login_without_words(&self.user),
+        };
+        match refused.kind() {
+            ErrorKind::Unauthenticated => Ok(Err(refused)),
+            _ => Err(refused),
+        }
+    }
+
+    fn call(&self, place: &Place, presented: &Presented, dated: i64) -> Result<Call> {
+        let mut call = Call::post("session/v1/login-request", self.body(presented, dated)?)
+            .with("requestId", Uuid::new_v4().to_string());
+        for (name, here, everywhere) in [
+            ("databaseName", place.database.as_ref(), &self.database),
+            ("schemaName", place.schema.as_ref(), &self.schema),
+            ("warehouse", None, &self.warehouse),
+            ("roleName", place.role.as_ref(), &self.role),
+        ] {
+            if let Some(value) = here.or(everywhere.as_ref()) {
+                call = call.with(name, value.clone());
+            }
+        }
+        Ok(call)
+    }
+
     /// The account without its region, as tokens and logins name it.
     fn account_name(&self) -> String {
         let locator = self.account.split('.').next().unwrap_or_default();
         locator.to_uppercase()
     }
 
-    /// Finds a key that cannot sign before anybody waits for a login.
-    pub(super) fn check(&self) -> Result<()> {
-        match &self.credential {
-            Credential::KeyPair(pem) => self.signed(pem).map(drop),
-            Credential::Password(_) | Credential::Token(..) => Ok(()),
-        }
-    }
-
-    /// A fresh token signed with the key; Snowflake accepts it for a short while only.
-    fn signed(&self, pem: &SecretText) -> Result<String> {
-        let identity = format!("{}.{}", self.account_name(), self.user.to_uppercase());
-        snowflake_jwt::generate_jwt_token(pem.expose(), &identity).map_err(|_| {
-            // The cause is left out on purpose: it could quote the key.
-            Error::invalid("secret parameter private_key cannot sign a login")
-                .with_remedy("give an unencrypted RSA key in PKCS#8 PEM form (BEGIN PRIVATE KEY)")
-        })
-    }
-
-    /// The body of a login request.
-    pub(super) fn body(&self) -> Result<Value> {
+    /// The body of a login request; `dated` seconds are added to this machine's time.
+    fn body(&self, presented: &Presented, dated: i64) -> Result<Value> {
         let mut data = json!({
             "CLIENT_APP_ID": CLIENT.0,
             "CLIENT_APP_VERSION": CLIENT.1,
@@ -101,13 +170,15 @@ impl Login {
                 "GO_QUERY_RESULT_FORMAT": "ARROW",
             },
         });
-        match &self.credential {
-            Credential::Password(password) => data["PASSWORD"] = password.expose().into(),
-            Credential::KeyPair(pem) => {
+        match &presented.proof {
+            Proof::Password(password) => data["PASSWORD"] = password.expose().into(),
+            Proof::KeyPair(key) => {
+                let identity = format!("{}.{}", self.account_name(), self.user.to_uppercase());
+                let now = chrono::Utc::now().timestamp() + dated;
                 data["AUTHENTICATOR"] = "SNOWFLAKE_JWT".into();
-                data["TOKEN"] = self.signed(pem)?.into();
+                data["TOKEN"] = key.token(&identity, now)?.into();
             }
-            Credential::Token(token, kind) => {
+            Proof::Token(token, kind) => {
                 data["AUTHENTICATOR"] = (*kind).into();
                 data["TOKEN"] = token.expose().into();
             }
@@ -117,47 +188,4 @@ impl Login {
 }
 
 #[cfg(test)]
-mod tests {
-    use base64::Engine as _;
-
-    use super::*;
-
-    fn login(credential: Credential) -> Login {
-        Login {
-            account: "xy12345.us-east-1".into(),
-            user: "Duck".into(),
-            credential,
-            database: None,
-            schema: None,
-            warehouse: None,
-            role: None,
-            chunk_size_mb: 16,
-        }
-    }
-
-    #[test]
-    fn key_pair_tokens_name_the_account_without_region_in_upper_case() {
-        use rsa::pkcs8::{EncodePrivateKey as _, LineEnding};
-        let key = rsa::RsaPrivateKey::new(&mut rsa::rand_core::OsRng, 2048).unwrap();
-        let pem = key.to_pkcs8_pem(LineEnding::LF).unwrap();
-        let body = login(Credential::key_pair(&pem)).body().unwrap();
-        let token = body.pointer("/data/TOKEN").unwrap().as_str().unwrap();
-        let claims = token.split('.').nth(1).unwrap();
-        let claims = base64::engine::general_purpose::URL_SAFE_NO_PAD
-            .decode(claims)
-            .unwrap();
-        let claims: Value = serde_json::from_slice(&claims).unwrap();
-        assert_eq!(claims["sub"], "XY12345.DUCK");
-        let issuer = claims["iss"].as_str().unwrap();
-        assert!(issuer.starts_with("XY12345.DUCK.SHA256:"), "{issuer}");
-    }
-
-    #[test]
-    fn g11_an_unfit_key_is_refused_without_showing_it() {
-        let error = login(Credential::key_pair("BEGIN SECRET STUFF"))
-            .check()
-            .unwrap_err();
-        assert!(error.to_string().contains("private_key"), "{error}");
-        assert!(!format!("{error:?}").contains("SECRET STUFF"), "{error:?}");
-    }
-}
+mod tests;

@@ -66,21 +66,12 @@ mod tests {
     use reqwest::Url;
 
     use super::*;
-    use crate::snowflake::{login::Credential, retry::RetryPolicy};
+    use crate::snowflake::{credential::password, refusals::Pauses, retry::RetryPolicy};
 
     fn pool(most: usize) -> SessionPool {
         let base = Url::parse("http://127.0.0.1:1/").unwrap();
         let http = Arc::new(Http::new(base, RetryPolicy::quick()).unwrap());
-        let login = Login {
-            account: "a".into(),
-            user: "u".into(),
-            credential: Credential::password("p"),
-            database: None,
-            schema: None,
-            warehouse: None,
-            role: None,
-            chunk_size_mb: 16,
-        };
+        let login = Login::new("a", "u", password("p"), Pauses::quick());
         SessionPool::new(http, login, most)
     }
 

@@ -21,12 +21,13 @@ use ducksync_core::{
     BatchStream,
     error::{Error, Result},
 };
-use futures::{Stream, StreamExt as _, TryStreamExt as _, stream};
+use futures::{FutureExt as _, Stream, StreamExt as _, TryStreamExt as _, future, stream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{
-    chunk::Chunks, columns::Plan, protocol::QueryData, session::Session, settings::Options, wire,
+    chunk::Chunks, columns::Plan, failure, protocol::QueryData, session::Session,
+    settings::Options, wire,
 };
 
 /// The most rows of one batch.
@@ -46,8 +47,9 @@ pub(super) async fn stream(
     options: Options,
 ) -> Result<BatchStream> {
     let expected = reply.rows();
-    let first = wire::inline(&plan, &mut reply)?;
-    let chunks = Chunks::of(session, query_id.clone(), plan.clone(), &mut reply)?;
+    let named = |error| failure::of_query(&query_id, error);
+    let first = wire::inline(&plan, &mut reply).map_err(named)?;
+    let chunks = Chunks::of(session, query_id.clone(), plan.clone(), &mut reply).map_err(named)?;
     if let Some(expected) = expected {
         let inline: u64 = first.iter().map(|batch| batch.num_rows() as u64).sum();
         if inline + chunks.rows() != expected {
@@ -55,9 +57,9 @@ pub(super) async fn stream(
         }
     }
     let sizes = chunks.sizes().await;
-    let head = stream::iter([Ok(Part::new(plan.clone(), first, None))]);
-    let tail = parts(Arc::new(chunks), sizes, plan.clone(), options);
-    let batches = head.chain(tail).map_ok(stream::iter).try_flatten();
+    let first = Part::new(plan.clone(), first, None);
+    let batches = parts(first, Arc::new(chunks), sizes, plan.clone(), options);
+    let batches = batches.map_ok(stream::iter).try_flatten();
     let counted = Counted {
         batches: Some(Box::pin(batches)),
         query_id,
@@ -67,8 +69,10 @@ pub(super) async fn stream(
     Ok(BatchStream::of_fields(plan.fields.clone(), counted))
 }
 
-/// The remote parts in order, at most `prefetch` of them loading or waiting.
+/// All parts in order, at most `prefetch` remote ones loading or waiting. The first rows are at hand and
+/// wait for nothing; while they are read, the parts after them are on their way.
 fn parts(
+    first: Part,
     chunks: Arc<Chunks>,
     sizes: Vec<u64>,
     plan: Arc<Plan>,
@@ -76,7 +80,8 @@ fn parts(
 ) -> impl Stream<Item = Result<Part>> + Send {
     let units = (options.memory_budget / BUDGET_UNIT).clamp(1, u32::MAX as usize);
     let budget = Arc::new(Semaphore::new(units.min(Semaphore::MAX_PERMITS)));
-    stream::iter(sizes.into_iter().enumerate())
+    let head = stream::iter([future::ready(Ok(first)).left_future()]);
+    let tail = stream::iter(sizes.into_iter().enumerate())
         .then(move |(index, size)| {
             let wanted = usize::try_from(size)
                 .unwrap_or(usize::MAX)
@@ -92,15 +97,16 @@ fn parts(
             // dropping the stream aborts it.
             let load = tokio::spawn(async move { chunks.load(index).await });
             let load = AbortOnDropHandle::new(load);
-            async move {
+            let part = async move {
                 let permit = permit.map_err(|_| Error::internal("a budget was closed"))?;
                 let batches = load.await.map_err(|error| {
                     Error::internal("loading a part of a result broke off").with_source(error)
                 })??;
                 Ok(Part::new(plan, batches, Some(permit)))
-            }
-        })
-        .buffered(options.prefetch)
+            };
+            part.right_future()
+        });
+    head.chain(tail).buffered(options.prefetch)
 }
 
 /// Rows at hand, converted slice by slice as they are taken.
@@ -175,7 +181,9 @@ impl Stream for Counted {
                 let expected = self.expected.unwrap_or_default();
                 Poll::Ready(Some(Err(short(&self.query_id, self.rows, expected))))
             }
-            item => Poll::Ready(item),
+            item => Poll::Ready(
+                item.map(|item| item.map_err(|error| failure::of_query(&self.query_id, error))),
+            ),
         }
     }
 }

@@ -5,7 +5,11 @@
 
 use std::time::Duration;
 
-use reqwest::StatusCode;
+use chrono::{DateTime, Utc};
+use reqwest::{
+    StatusCode,
+    header::{self, HeaderMap},
+};
 
 /// Waits that double up to a cap, each shortened by chance so that many clients do not come at once.
 #[derive(Debug, Clone, Copy)]
@@ -16,6 +20,8 @@ pub(super) struct RetryPolicy {
     pub(super) first: Duration,
     /// The longest wait.
     pub(super) cap: Duration,
+    /// The longest wait that a server can ask for.
+    pub(super) longest_asked: Duration,
 }
 
 impl Default for RetryPolicy {
@@ -24,6 +30,7 @@ impl Default for RetryPolicy {
             retries: 3,
             first: Duration::from_secs(1),
             cap: Duration::from_secs(60),
+            longest_asked: Duration::from_secs(60),
         }
     }
 }
@@ -34,14 +41,17 @@ impl RetryPolicy {
         Self {
             first: Duration::from_millis(5),
             cap: Duration::from_millis(50),
+            longest_asked: Duration::from_secs(2),
             ..Self::default()
         }
     }
 
-    /// Waits before try `retry` (1 for the first repetition).
-    pub(super) async fn wait(&self, retry: u32) {
-        let share = rand::random_range(0.5..=1.0);
-        tokio::time::sleep(self.longest(retry).mul_f64(share)).await;
+    /// Waits before try `retry` (1 for the first repetition), and at least for as long as the server
+    /// asked, within bounds.
+    pub(super) async fn wait(&self, retry: u32, asked: Option<Duration>) {
+        let own = self.longest(retry).mul_f64(rand::random_range(0.5..=1.0));
+        let asked = asked.unwrap_or_default().min(self.longest_asked);
+        tokio::time::sleep(own.max(asked)).await;
     }
 
     fn longest(&self, retry: u32) -> Duration {
@@ -62,9 +72,53 @@ pub(super) fn is_transient(status: StatusCode) -> bool {
     )
 }
 
+/// How long a reply asks to be left alone, in seconds or until an instant.
+pub(super) fn retry_after(headers: &HeaderMap, now: DateTime<Utc>) -> Option<Duration> {
+    let asked = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
+    if let Ok(seconds) = asked.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let until = DateTime::parse_from_rfc2822(asked).ok()?;
+    until.signed_duration_since(now).to_std().ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn g10_a_server_may_say_for_how_long() {
+        let now = DateTime::parse_from_rfc3339("2026-11-27T12:00:00Z")
+            .unwrap()
+            .to_utc();
+        let asked = |text: &'static str| {
+            let header = (header::RETRY_AFTER, header::HeaderValue::from_static(text));
+            retry_after(&[header].into_iter().collect(), now)
+        };
+        assert_eq!(asked("7"), Some(Duration::from_secs(7)));
+        let later = asked("Fri, 27 Nov 2026 12:00:30 GMT");
+        assert_eq!(later, Some(Duration::from_secs(30)));
+        assert_eq!(asked("Fri, 27 Nov 2026 11:00:00 GMT"), None);
+        assert_eq!(asked("soon"), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn g10_what_a_server_asks_for_is_honoured_within_bounds() {
+        let policy = RetryPolicy::default();
+        for (asked, least, most) in [
+            (None, 500, 1000),
+            (Some(7), 7000, 7001),
+            (Some(3600), 60_000, 60_001),
+        ] {
+            let start = tokio::time::Instant::now();
+            policy.wait(1, asked.map(Duration::from_secs)).await;
+            let waited = start.elapsed().as_millis();
+            assert!(
+                (least..=most + 1).contains(&waited),
+                "{asked:?}: {waited} ms"
+            );
+        }
+    }
 
     #[test]
     fn g10_waits_double_up_to_the_cap() {

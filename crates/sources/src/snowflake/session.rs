@@ -21,7 +21,7 @@ use super::{
     http::{Answer, Call, Http},
     login::Login,
     pool::Place,
-    protocol::{Envelope, LoginData, QueryData, RenewData, SessionInfo, Token},
+    protocol::{Envelope, QueryData, RenewData, SessionInfo, Token},
 };
 
 /// How often one request may find its token over.
@@ -182,46 +182,10 @@ impl Session {
     }
 
     async fn log_in(&self, state: &mut State) -> Result<Token> {
-        let mut call = Call::post("session/v1/login-request", self.login.body()?)
-            .with("requestId", Uuid::new_v4().to_string());
-        for (name, value) in [
-            (
-                "databaseName",
-                self.place
-                    .database
-                    .as_ref()
-                    .or(self.login.database.as_ref()),
-            ),
-            (
-                "schemaName",
-                self.place.schema.as_ref().or(self.login.schema.as_ref()),
-            ),
-            ("warehouse", self.login.warehouse.as_ref()),
-            (
-                "roleName",
-                self.place.role.as_ref().or(self.login.role.as_ref()),
-            ),
-        ] {
-            if let Some(value) = value {
-                call = call.with(name, value.clone());
-            }
-        }
-        let refused = || {
-            Error::unauthenticated(format!(
-                "snowflake refused the login of user {:?}",
-                self.login.user
-            ))
-            .with_remedy("check the secret's account, user, and password, private_key or token")
-        };
-        let envelope = match self.http.send::<LoginData>(&call, None).await? {
-            Answer::Envelope(envelope) if envelope.success => envelope,
-            Answer::Envelope(envelope) => {
-                return Err(failure::of_login(&envelope, &self.login.user));
-            }
-            Answer::Unauthorized => return Err(refused()),
-        };
-        let data = envelope.data.ok_or_else(refused)?;
-        let token = data.token.ok_or_else(refused)?;
+        let data = self.login.enter(&self.http, &self.place).await?;
+        let token = data
+            .token
+            .ok_or_else(|| Error::data_loss("snowflake accepted a login without a token"))?;
         state.info = data.session_info.unwrap_or_default();
         state.generation += 1;
         state.tokens = Some(Tokens {

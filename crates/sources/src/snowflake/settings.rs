@@ -8,18 +8,19 @@ use ducksync_core::{
 };
 use reqwest::Url;
 
-use super::{
-    login::{Credential, Login},
-    retry::RetryPolicy,
-};
+use super::{credential::Credential, login::Login, refusals::Pauses, retry::RetryPolicy};
 
-const PARAMETERS: [&str; 14] = [
+const PARAMETERS: [&str; 18] = [
     "account",
     "user",
     "password",
+    "password_file",
     "private_key",
     "private_key_file",
+    "private_key_passphrase",
+    "private_key_passphrase_file",
     "token",
+    "token_file",
     "authenticator",
     "database",
     "schema",
@@ -64,7 +65,8 @@ impl Default for Options {
 }
 
 impl Settings {
-    /// Reads secret and options; touches no network, but reads `private_key_file`.
+    /// Reads secret and options; touches no network, but reads the files of the credential once, to find
+    /// out early that they are unfit.
     pub(super) async fn read(
         secret: &Secret,
         options: &BTreeMap<String, serde_json::Value>,
@@ -96,26 +98,23 @@ impl Settings {
                     .with_remedy("use the form organization-account or locator.region"),
             );
         }
-        let login = Login {
-            account: account.to_owned(),
-            user: required(secret, "user")?.to_owned(),
-            credential: credential(secret).await?,
-            database: given(secret, "database"),
-            schema: given(secret, "schema"),
-            warehouse: given(secret, "warehouse"),
-            role: given(secret, "role"),
-            chunk_size_mb: options.chunk_size_mb,
+        let (retry, pauses) = match testing {
+            true => (RetryPolicy::quick(), Pauses::quick()),
+            false => (RetryPolicy::default(), Pauses::default()),
         };
-        login.check()?;
+        let user = required(secret, "user")?;
+        let mut login = Login::new(account, user, Credential::of(secret)?, pauses);
+        login.database = given(secret, "database");
+        login.schema = given(secret, "schema");
+        login.warehouse = given(secret, "warehouse");
+        login.role = given(secret, "role");
+        login.chunk_size_mb = options.chunk_size_mb;
+        login.check().await?;
         Ok(Self {
             base: base(secret, account, testing)?,
             login,
             options,
-            retry: if testing {
-                RetryPolicy::quick()
-            } else {
-                RetryPolicy::default()
-            },
+            retry,
         })
     }
 }
@@ -162,41 +161,6 @@ fn required<'a>(secret: &'a Secret, key: &str) -> Result<&'a str> {
         Some(value) if !value.is_empty() => Ok(value),
         _ => Err(Error::invalid(format!("secret parameter {key} is missing"))
             .with_remedy(format!("create the secret again with {key}"))),
-    }
-}
-
-async fn credential(secret: &Secret) -> Result<Credential> {
-    const KINDS: [&str; 4] = ["password", "private_key", "private_key_file", "token"];
-    let present: Vec<_> = KINDS
-        .into_iter()
-        .filter(|key| given(secret, key).is_some())
-        .collect();
-    let authenticator = given(secret, "authenticator");
-    if authenticator.is_some() && present != ["token"] {
-        return Err(Error::invalid(
-            "secret parameter authenticator goes with token only",
-        ));
-    }
-    match present.as_slice() {
-        ["password"] => Ok(Credential::password(required(secret, "password")?)),
-        ["private_key"] => Ok(Credential::key_pair(required(secret, "private_key")?)),
-        ["private_key_file"] => {
-            let path = required(secret, "private_key_file")?;
-            let pem = tokio::fs::read_to_string(path).await.map_err(|error| {
-                Error::invalid(format!(
-                    "secret parameter private_key_file: {path:?}: {error}"
-                ))
-                .with_remedy("name a readable PEM file")
-            })?;
-            Ok(Credential::key_pair(&pem))
-        }
-        ["token"] => Credential::token(required(secret, "token")?, authenticator.as_deref()),
-        [] => Err(Error::invalid("secret parameter password is missing")
-            .with_remedy("give password, private_key, private_key_file or token")),
-        several => Err(Error::invalid(format!(
-            "secret parameters {} exclude each other",
-            several.join(" and ")
-        ))),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::{Duration, Instant},
 };
 
@@ -53,23 +53,36 @@ impl Manner {
 
 /// Runs a statement and waits until its first rows can be had. Dropping the future aborts it.
 pub(super) async fn run(session: &Arc<Session>, sql: &str, manner: &Manner) -> Result<QueryData> {
-    let Some(timeout) = manner.timeout else {
-        return run_unbounded(session, sql, manner).await;
+    // Known from the first reply on, so that whatever goes wrong later can name the query.
+    let query_id = OnceLock::new();
+    let running = run_unbounded(session, sql, manner, &query_id);
+    let ended = match manner.timeout {
+        None => running.await,
+        Some(timeout) => match tokio::time::timeout(timeout + GRACE, running).await {
+            Ok(ended) => ended,
+            Err(_) => Err(took_too_long(timeout)),
+        },
     };
-    match tokio::time::timeout(timeout + GRACE, run_unbounded(session, sql, manner)).await {
-        Ok(ended) => ended,
-        Err(_) => Err(Error::new(
-            ErrorKind::DeadlineExceeded,
-            format!(
-                "the statement at snowflake took longer than {} s",
-                timeout.as_secs_f64()
-            ),
-        )
-        .with_remedy("raise the statement's timeout, or narrow the statement")),
-    }
+    ended.map_err(|error| match query_id.get() {
+        Some(query_id) => failure::of_query(query_id, error),
+        None => error,
+    })
 }
 
-async fn run_unbounded(session: &Arc<Session>, sql: &str, manner: &Manner) -> Result<QueryData> {
+fn took_too_long(timeout: Duration) -> Error {
+    let seconds = timeout.as_secs_f64();
+    Error::deadline_exceeded(format!(
+        "the statement at snowflake took longer than {seconds} s"
+    ))
+    .with_remedy("raise the statement's timeout, or narrow the statement")
+}
+
+async fn run_unbounded(
+    session: &Arc<Session>,
+    sql: &str,
+    manner: &Manner,
+    query_id: &OnceLock<String>,
+) -> Result<QueryData> {
     let request_id = Uuid::new_v4().to_string();
     let body = QueryRequest {
         sql_text: sql,
@@ -86,7 +99,10 @@ async fn run_unbounded(session: &Arc<Session>, sql: &str, manner: &Manner) -> Re
     // Logged in first: a statement that was never sent needs no abort.
     session.info().await?;
     let mut abort = AbortOnDrop::of(session, request_id);
-    let first = session.call(&call).await?;
+    let first: Envelope<QueryData> = session.call(&call).await?;
+    if let Some(id) = first.data.as_ref().and_then(|data| data.query_id.clone()) {
+        let _ = query_id.set(id);
+    }
     let envelope = finished(session, first).await?;
     abort.disarm();
     let data = judged(envelope)?;
@@ -96,14 +112,18 @@ async fn run_unbounded(session: &Arc<Session>, sql: &str, manner: &Manner) -> Re
 
 /// Asks for the result of a statement that runs or ran, without running it again.
 pub(super) async fn result(session: &Arc<Session>, query_id: &str) -> Result<QueryData> {
-    let first = session.call(&Call::get(result_path(query_id)?)).await?;
-    judged(finished(session, first).await?).map_err(|error| match error.kind() {
+    let call = Call::get(result_path(query_id)?);
+    let ended = async {
+        let first = session.call(&call).await?;
+        judged(finished(session, first).await?)
+    };
+    ended.await.map_err(|error| match error.kind() {
         ErrorKind::NotFound => {
             Error::not_found(format!("snowflake keeps no result of query {query_id}"))
                 .with_remedy("run the statement again")
                 .with_source(error)
         }
-        _ => error,
+        _ => failure::of_query(query_id, error),
     })
 }
 
@@ -227,7 +247,7 @@ async fn abort_request(session: Arc<Session>, request_id: String) {
         .with("requestId", Uuid::new_v4().to_string());
         match session.call::<IgnoredAny>(&call).await {
             Ok(envelope) if envelope.success => return,
-            Ok(_) => policy.wait(retry).await,
+            Ok(_) => policy.wait(retry, None).await,
             Err(error) => {
                 tracing::warn!(%error, "a statement at snowflake could not be aborted");
                 return;

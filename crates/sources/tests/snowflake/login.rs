@@ -3,7 +3,7 @@ use rsa::{
     RsaPrivateKey, RsaPublicKey,
     pkcs8::{EncodePrivateKey as _, EncodePublicKey as _, LineEnding},
 };
-use snowflake_sim::{Fault, FaultKind, Simulator, SimulatorConfig, User};
+use snowflake_sim::{Simulator, SimulatorConfig, User};
 
 use crate::place::{Place, context, open, parts};
 
@@ -80,14 +80,6 @@ async fn g11_a_refused_login_is_clear_and_shows_no_secret() {
         1,
         "a refusal is not repeated"
     );
-}
-
-#[tokio::test]
-async fn a_login_that_failed_is_tried_again_by_the_next_statement() {
-    let place = Place::new().await;
-    place.simulator.fault(Fault::new(FaultKind::LoginRefused));
-    assert!(place.rows("select 1").await.is_err());
-    place.rows("select 1").await.unwrap();
 }
 
 #[tokio::test]

@@ -1,8 +1,6 @@
-use ducksync_core::error::{ErrorKind, FailureClass};
-use futures::StreamExt as _;
 use snowflake_sim::{Fault, FaultKind};
 
-use crate::place::{Place, context, integers, integers_of};
+use crate::place::{Place, integers};
 
 const ROWS: &str = "select x from range(95) t(x) order by x";
 
@@ -34,88 +32,6 @@ async fn g10_a_lost_reply_does_not_run_the_statement_twice() {
         1,
         "the repeated request joined the first"
     );
-}
-
-#[tokio::test]
-async fn g10_retries_end() {
-    let place = Place::new().await;
-    place
-        .simulator
-        .fault(Fault::new(FaultKind::HttpStatus).at("query").times(0));
-    let error = place.source.submit(ROWS, &context()).await.unwrap_err();
-    assert_eq!(
-        (error.kind(), error.class()),
-        (ErrorKind::Unavailable, FailureClass::Source)
-    );
-    assert_eq!(place.requests("query"), 4, "three retries");
-}
-
-#[tokio::test]
-async fn s11_a_damaged_chunk_is_loaded_again() {
-    for kind in [
-        FaultKind::ChunkTruncated,
-        FaultKind::ChunkForbidden,
-        FaultKind::DropConnection,
-    ] {
-        let place = Place::chunked(&[]).await;
-        place.simulator.fault(Fault::new(kind).at("chunk").chunk(3));
-        assert_eq!(
-            integers(&place.rows(ROWS).await.unwrap()),
-            rows(),
-            "{kind:?}"
-        );
-    }
-}
-
-#[tokio::test]
-async fn i1_a_chunk_that_stays_broken_ends_the_stream_with_an_error() {
-    for (kind, expected) in [
-        (FaultKind::ChunkTruncated, ErrorKind::DataLoss),
-        (FaultKind::ChunkForbidden, ErrorKind::Unavailable),
-        (FaultKind::HttpStatus, ErrorKind::Unavailable),
-        (FaultKind::DropConnection, ErrorKind::Unavailable),
-    ] {
-        let place = Place::chunked(&[]).await;
-        place
-            .simulator
-            .fault(Fault::new(kind).at("chunk").chunk(3).times(0));
-        let submitted = place.source.submit(ROWS, &context()).await.unwrap();
-        let mut stream = place
-            .source
-            .fetch(&submitted.query_id, &context())
-            .await
-            .unwrap();
-        let mut before = Vec::new();
-        let error = loop {
-            match stream.next().await.unwrap() {
-                Ok(batch) => before.extend(integers_of(&batch)),
-                Err(error) => break error,
-            }
-        };
-        assert_eq!(
-            before,
-            (0..40).collect::<Vec<_>>(),
-            "all rows before it, in order"
-        );
-        assert_eq!(error.kind(), expected, "{kind:?}: {error}");
-        assert!(error.to_string().contains(&submitted.query_id), "{error}");
-        assert!(
-            !format!("{error:?}").contains("X-Amz"),
-            "no address in {error:?}"
-        );
-        assert!(stream.next().await.is_none(), "an error ends the stream");
-    }
-}
-
-#[tokio::test]
-async fn i1_a_chunk_with_fewer_rows_than_declared_is_data_loss() {
-    let place = Place::chunked(&[]).await;
-    place
-        .simulator
-        .fault(Fault::new(FaultKind::ChunkRowCount).chunk(2));
-    let error = place.rows(ROWS).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::DataLoss, "{error}");
-    assert!(error.to_string().contains("query"), "{error}");
 }
 
 #[tokio::test]
