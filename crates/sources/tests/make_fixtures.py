@@ -102,6 +102,7 @@ def write(name, rowtype, rows=None, inline=None, chunks=(), json_rows=None, sche
 
 LOSS = {"kind": "invalid_argument", "class": "SCHEMA", "reason": "PRECISION_LOSS"}
 BROKEN = {"kind": "data_loss"}
+TOO_FAR = {"kind": "invalid_argument", "class": "SCHEMA"}
 DOUBLE = {"type_mapping": "double"}
 
 
@@ -240,7 +241,7 @@ def timestamps():
     write("timestamp_ntz_9_in_ns", [column("T", ntz, scale=9)], inline=stream(fine), options={"sub_us": "ns"},
           schema=["Timestamp(ns)"], rows=[[1700000000123456789], [-1]])
     write("timestamp_ntz_9_beyond_ns", [column("T", ntz, scale=9)], inline=stream(split([year9999], [0])),
-          options={"sub_us": "ns"}, error=BROKEN)
+          options={"sub_us": "ns"}, error=TOO_FAR)
     write("timestamp_ntz_6_in_ns_stays", [column("T", ntz, scale=6)], inline=stream(pa.array([1], pa.int64())),
           options={"sub_us": "ns"}, schema=[us], rows=[[1]])
     write("timestamp_nulls_of_children", [column("T", ntz, scale=9)], inline=stream(split([None, 1], [None, 0])),
@@ -325,9 +326,163 @@ def forms():
     write("lz4_buffers", [column("A", "text")], inline=compressed.getvalue().to_pybytes(), schema=["Utf8"], rows=[["x" * 1000]] * 10)
 
 
+def widths():
+    """The least and the most of each width, times 10^scale, in one result whose chunks change width both ways."""
+    def scaled(value, scale):
+        digits = f"{abs(value):0{scale + 1}d}"
+        text = digits[:len(digits) - scale] + ("." + digits[len(digits) - scale:] if scale else "")
+        return ("-" if value < 0 else "") + text
+
+    kinds = [(8, pa.int8()), (16, pa.int16()), (32, pa.int32()), (64, pa.int64())]
+    bounds = {bits: (-2 ** (bits - 1), 2 ** (bits - 1) - 1) for bits, _ in kinds}
+    most = 10**38 - 1
+    for precision, scale in [(38, 0), (38, 2), (38, 10), (38, 37), (19, 19)]:
+        fits = 10**precision - 1
+        chunks, values = [], []
+        for bits, kind in kinds + kinds[::-1]:
+            low, high = (max(bounds[bits][0], -fits), min(bounds[bits][1], fits))
+            chunks.append(stream(pa.array([low, None, -1, 0, 1, high], kind)))
+            values += [low, None, -1, 0, 1, high]
+        decimals = [D(value).scaleb(-scale, decimal.Context(prec=60)) for value in [-fits, fits]]
+        chunks.insert(3, stream(pa.array([decimals[0], None, decimals[1]], pa.decimal128(precision, scale))))
+        values[18:18] = [-fits, None, fits]
+        expected = [[None if value is None else scaled(value, scale)] for value in values]
+        write(f"number_{precision}_{scale}_in_every_width", [fixed("N", precision, scale)], inline=chunks[0],
+              chunks=chunks[1:], schema=[f"Decimal128({precision}, {scale})"], rows=expected)
+    write("number_18_0_in_every_width", [fixed("N", 18, 0)], inline=stream(pa.array([-128, 127], pa.int8())),
+          chunks=[stream(pa.array([-32768, None], pa.int16())), stream(pa.array([D(-(10**18) + 1)], pa.decimal128(38, 0))),
+                  stream(pa.array([-(2**31), 2**31 - 1], pa.int32())), stream(pa.nulls(1)),
+                  stream(pa.array([-(10**18) + 1, 10**18 - 1], pa.int64()))],
+          schema=["Int64"], rows=[[-128], [127], [-32768], [None], [-(10**18) + 1], [-(2**31)], [2**31 - 1], [None],
+                                  [-(10**18) + 1], [10**18 - 1]])
+    write("number_38_0_beyond_38_digits", [fixed("N", 38, 0)], error=BROKEN,
+          inline=stream(pa.array([D(most + 1)], pa.decimal256(76, 0)).cast(pa.decimal256(76, 0))))
+
+
+#: Seconds since 1970 of instants that nanoseconds in 64 bits do not reach, or just reach, and of both ends of Snowflake's years.
+FIRST, LAST = -62135596800, 253402300799
+BEFORE_1678, AFTER_2262 = -9223372037, 9223372037
+EPOCHS = [FIRST, BEFORE_1678, -86401, -1, 0, 1, 1700000000, AFTER_2262, LAST]
+
+
+def every_scale():
+    us, utc = "Timestamp(µs)", "Timestamp(µs, \"UTC\")"
+    for scale in range(10):
+        digits = min(scale, 6)
+        part = int("9" * digits or "0") * 10 ** (6 - digits)  # microseconds, with all digits that survive
+        micros = [epoch * 10**6 + part for epoch in EPOCHS] + [None]
+        counts = [None if m is None else m * 10 ** (scale - 6) if scale >= 6 else m // 10 ** (6 - scale) for m in micros]
+        epochs = [None if m is None else m // 10**6 for m in micros]
+        fractions = [None if m is None else m % 10**6 * 1000 for m in micros]
+        zones = [1440 + offset for offset in [0, 1, -1, 840, -720, 330, -570, 59, -59]] + [None]
+        nulls = [m is None for m in micros]
+        plain = pa.array(counts, pa.int64()) if scale <= 7 else split(epochs, fractions, nulls=nulls)
+        if scale <= 3:
+            zoned = struct([("epoch", pa.array(counts, pa.int64())), ("timezone", pa.array(zones, pa.int32()))], nulls)
+        else:
+            zoned = split(epochs, fractions, zones, nulls)
+        rowtype = [column("N", "timestamp_ntz", scale=scale), column("L", "timestamp_ltz", scale=scale),
+                   column("Z", "timestamp_tz", scale=scale)]
+        rows = [[m, m, m, None if z is None else z - 1440] for m, z in zip(micros, zones)]
+        write(f"timestamps_of_scale_{scale}_from_0001_to_9999", rowtype, inline=stream(plain, plain, zoned),
+              options={"keep_offset": True}, schema=[us, utc, utc, "Int16"], rows=rows)
+        text = [None if m is None else f"{'-' if m < 0 else ''}{abs(m) // 10**6}"
+                + (f".{abs(m) % 10**6 * 1000:09d}"[:scale + 1] if scale else "") for m in micros]
+        write(f"json_timestamps_of_scale_{scale}_from_0001_to_9999", rowtype, options={"keep_offset": True},
+              json_rows=[[t, t, None if t is None else f"{t} {z}"] for t, z in zip(text, zones)],
+              schema=[us, utc, utc, "Int16"], rows=rows)
+
+        seconds = [0, 1, 43200, 86399]
+        micros = [s * 10**6 + p for s in seconds for p in {0, part}] + [None]
+        counts = [None if m is None else m * 10 ** (scale - 6) if scale >= 6 else m // 10 ** (6 - scale) for m in micros]
+        write(f"times_of_scale_{scale}", [column("T", "time", scale=scale)], schema=["Time64(µs)"],
+              inline=stream(pa.array(counts, pa.int32() if scale <= 4 else pa.int64())), rows=[[m] for m in micros])
+        text = [None if m is None else f"{m // 10**6}" + (f".{m % 10**6 * 1000:09d}"[:scale + 1] if scale else "") for m in micros]
+        write(f"json_times_of_scale_{scale}", [column("T", "time", scale=scale)], schema=["Time64(µs)"],
+              json_rows=[[t] for t in text], rows=[[m] for m in micros])
+    first_ns, last_ns = -(2**63), 2**63 - 1
+    ends = [first_ns, last_ns, None]
+    write("timestamps_at_both_ends_of_nanoseconds", [column("T", "timestamp_ntz", scale=9)], options={"sub_us": "ns"},
+          inline=stream(split([None if n is None else n // 10**9 for n in ends], [None if n is None else n % 10**9 for n in ends],
+                              nulls=[n is None for n in ends])),
+          schema=["Timestamp(ns)"], rows=[[n] for n in ends])
+    for name, nanos in [("before", first_ns - 1), ("after", last_ns + 1)]:
+        write(f"timestamp_just_{name}_the_range_of_nanoseconds", [column("T", "timestamp_ntz", scale=9)], options={"sub_us": "ns"},
+              inline=stream(split([nanos // 10**9], [nanos % 10**9])), error=TOO_FAR)
+    write("timestamp_with_an_impossible_fraction", [column("T", "timestamp_ntz", scale=9)],
+          inline=stream(split([0], [10**9])), error=BROKEN)
+
+
+def text_of_types():
+    """DECFLOAT, INTERVAL and types to come: exact text, a warning, and NULL wherever a part is NULL."""
+    def decfloat(exponents, significands, nulls):
+        octets = lambda n: n.to_bytes((n.bit_length() + 8) // 8, "big", signed=True)
+        return struct([("exponent", pa.array(exponents, pa.int16())),
+                       ("significand", pa.array([None if n is None else octets(n) for n in significands], pa.binary()))], nulls)
+
+    most = 10**38 - 1
+    write("decfloat_at_its_edges", [column("D", "decfloat")], warnings=1, schema=["Utf8"],
+          inline=stream(decfloat([0, 0, -38, 16345, -16383, -1, 1, None], [most, -most, most, 1, -1, 0, -5, None],
+                                 [False] * 8)),
+          chunks=[stream(decfloat([None, 3], [7, None], [False, False]))],
+          rows=[["9" * 38], ["-" + "9" * 38], ["0." + "9" * 38], ["1e16345"], ["-1e-16383"], ["0.0"], ["-5e1"], [None],
+                [None], [None]])
+    write("json_decfloat_and_intervals", [column("D", "decfloat"), column("Y", "interval_year_month"),
+          column("S", "interval_day_time")], json_rows=[["1.5e20", "+1-02", "+1 02:03:04.000000005"], [None, None, None]],
+          schema=["Utf8", "Utf8", "Utf8"], rows=[["1.5e20", "+1-02", "+1 02:03:04.000000005"], [None, None, None]], warnings=3)
+    years, days = 999999999 * 12 + 11, (999999999 * 86400 + 86399) * 10**9 + 999999999
+    write("intervals_at_their_edges", [column("Y", "interval_year_month"), column("S", "interval_day_time")], warnings=2,
+          inline=stream(pa.array([years, -years, 0, None], pa.int64()), pa.array([D(days), D(-days), D(0), None], pa.decimal128(38, 0))),
+          schema=["Utf8", "Utf8"],
+          rows=[["+999999999-11", "+999999999 23:59:59.999999999"], ["-999999999-11", "-999999999 23:59:59.999999999"],
+                ["+0-00", "+0 00:00:00.000000000"], [None, None]])
+    future = [column(name, f"future_{name.lower()}") for name in "ABCDEFGHIJ"]
+    write("types_to_come_in_every_plain_form", future, warnings=10, schema=["Utf8"] * 10,
+          inline=stream(pa.array([-7, None], pa.int8()), pa.array([0.1, None], pa.float64()), pa.array([True, None], pa.bool_()),
+                        pa.array([b"\xff\x00", None], pa.binary()), pa.array([b"\xff\x00", None], pa.large_binary()),
+                        pa.array([b"\xff\x00", None], pa.binary(2)), pa.array(["x", None], pa.large_string()),
+                        pa.array([D("-1.50"), None], pa.decimal128(38, 2)), pa.array([0, None], pa.int32()).cast(pa.date32()),
+                        pa.nulls(2)),
+          rows=[["-7", "0.1", "true", "FF00", "FF00", "FF00", "x", "-1.50", "1970-01-01", None], [None] * 10])
+    write("a_type_to_come_in_a_nested_form", [column("A", "future")], inline=stream(pa.array([[1]], pa.list_(pa.int8()))), error=BROKEN)
+    write("json_types_to_come", [column("A", "future"), column("G", "geometry"), column("M", "map"), column("V", "vector", fields=[{"type": "real"}])],
+          json_rows=[["?", "POINT(1 2)", "{\"a\":1}", "[0.5,-1.25,1e-20]"], [None] * 4], warnings=1,
+          schema=["Utf8", "Utf8", "Utf8", "List(Float32)"],
+          rows=[["?", "POINT(1 2)", "{\"a\":1}", [0.5, -1.25, float(struct32(1e-20))]], [None] * 4])
+
+
+def struct32(value):
+    """The double that equals the 32-bit float next to `value`."""
+    import struct as packing
+    return packing.unpack("f", packing.pack("f", value))[0]
+
+
+def json_edges():
+    fits = "9" * 38
+    rowtype = [fixed("A", 38, 0), fixed("B", 38, 37), fixed("C", 38, 38), fixed("D", 18, 0)]
+    write("json_numbers_at_their_edges", rowtype,
+          json_rows=[[fits, "9." + "9" * 37, "0." + fits, "9" * 18], ["-" + fits, "-9." + "9" * 37, "-0." + fits, "-" + "9" * 18],
+                     ["0", "0.0000000000000000000000000000000000001", "-.5", "+7"], [None] * 4],
+          schema=["Decimal128(38, 0)", "Decimal128(38, 37)", "Decimal128(38, 38)", "Int64"],
+          rows=[[fits, "9." + "9" * 37, "0." + fits, 10**18 - 1], ["-" + fits, "-9." + "9" * 37, "-0." + fits, 1 - 10**18],
+                ["0", "0." + "0" * 36 + "1", "-0.5" + "0" * 37, 7], [None] * 4])
+    write("json_floats_at_their_edges", [column("F", "real")],
+          json_rows=[[t] for t in ["inf", "-inf", "1.7976931348623157e308", "5e-324", "-0", "0.1", "123456789012345680"]],
+          schema=["Float64"], rows=[[math.inf], [-math.inf], [1.7976931348623157e308], [5e-324], [-0.0], [0.1], [123456789012345680.0]])
+    write("json_number_beyond_38_digits", [fixed("A", 38, 0)], json_rows=[["1" + "0" * 38]], error=BROKEN)
+    write("json_bytes_of_half_a_digit", [column("B", "binary")], json_rows=[["abc"]], error=BROKEN)
+    write("json_rows_without_columns", [], json_rows=[[], [], []], schema=[], rows=[[], [], []])
+    rows = pa.RecordBatch.from_struct_array(pa.array([{}] * 3, pa.struct([])))
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, rows.schema) as writer:
+        writer.write_batch(rows)
+    write("rows_without_columns", [], inline=sink.getvalue().to_pybytes(), schema=[], rows=[[], [], []])
+
+
 if __name__ == "__main__":
     HERE.mkdir(parents=True, exist_ok=True)
     for old in HERE.glob("*.json"):
         old.unlink()
     numbers(), plain(), times(), timestamps(), rowsets(), forms()
+    widths(), every_scale(), text_of_types(), json_edges()
     print(len(WRITTEN), "fixtures")

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "snowflake/generated.rs"]
+mod generated;
 #[path = "snowflake/interop.rs"]
 mod interop;
 #[path = "snowflake/login.rs"]
@@ -16,3 +18,5 @@ mod results;
 mod statements;
 #[path = "snowflake/trouble.rs"]
 mod trouble;
+#[path = "snowflake/values.rs"]
+mod values;

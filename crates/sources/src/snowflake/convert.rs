@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use arrow::{
     array::{Array, ArrayRef, AsArray, ListArray, RecordBatch, RecordBatchOptions, new_null_array},
+    buffer::NullBuffer,
     compute::cast,
     datatypes::DataType,
     error::ArrowError,
@@ -31,6 +32,8 @@ pub(super) enum Misfit {
     Value(String),
     /// Digits below microseconds would be lost.
     Precision,
+    /// An instant of the source that a count of nanoseconds does not reach.
+    Range,
 }
 
 impl From<ArrowError> for Misfit {
@@ -110,6 +113,11 @@ impl Column {
             Misfit::Value(what) => Error::data_loss(format!(
                 "column {name:?} arrived from snowflake with an impossible value: {what}"
             )),
+            Misfit::Range => Error::invalid(format!(
+                "column {name:?} has an instant before 1678 or after 2261, which nanoseconds do not reach"
+            ))
+            .with_class(FailureClass::Schema)
+            .with_remedy("set sub_us to truncate, or cast the column to VARCHAR in the statement"),
             Misfit::Precision => Error::invalid(format!(
                 "column {name:?} has digits below microseconds, which would be lost"
             ))
@@ -161,12 +169,13 @@ fn plain_list(array: &ArrayRef, target: &DataType) -> Result<ArrayRef, Misfit> {
 
 /// An array of texts made cell by cell.
 fn texts(
-    array: &dyn Array,
+    rows: usize,
+    nulls: Option<&NullBuffer>,
     text: impl Fn(usize) -> Result<String, Misfit>,
 ) -> Result<ArrayRef, Misfit> {
-    let mut builder = arrow::array::StringBuilder::with_capacity(array.len(), array.len() * 16);
-    for row in 0..array.len() {
-        if array.is_null(row) {
+    let mut builder = arrow::array::StringBuilder::with_capacity(rows, rows * 16);
+    for row in 0..rows {
+        if nulls.is_some_and(|nulls| nulls.is_null(row)) {
             builder.append_null();
         } else {
             builder.append_value(text(row)?);

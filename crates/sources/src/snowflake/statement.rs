@@ -246,7 +246,7 @@ mod tests {
             tag: Some("cache:orders".into()),
             timeout: Some(Duration::from_millis(1500)),
             describe_only: false,
-            parameters: Default::default(),
+            ..Manner::default()
         };
         let parameters = manner.parameters();
         assert_eq!(parameters["QUERY_TAG"], "cache:orders");

@@ -1,6 +1,9 @@
 use std::time::Duration;
 
-use arrow::datatypes::DataType;
+use arrow::{
+    array::AsArray as _,
+    datatypes::{DataType, Decimal128Type},
+};
 use ducksync_core::{error::ErrorKind, source::Aspect, types::LakeType};
 use futures::StreamExt as _;
 use snowflake_sim::{ChunkEncoding, Fault, FaultKind, SimulatorConfig};
@@ -140,7 +143,6 @@ async fn a17_digits_survive() {
     let place = Place::new().await;
     place.sql("create table db.public.t (n number(38,10)); insert into db.public.t values (12345678901234567890.0123456789)").await;
     let batches = place.rows("select n from t").await.unwrap();
-    use arrow::{array::AsArray as _, datatypes::Decimal128Type};
     let numbers = batches[0].column(0).as_primitive::<Decimal128Type>();
     assert_eq!(
         numbers.value_as_string(0),
@@ -279,4 +281,63 @@ async fn json_answers_have_types_too() {
         .await
         .unwrap()
         .unwrap();
+}
+
+#[tokio::test]
+async fn s10_ten_thousand_columns_arrive_in_every_chunk() {
+    const COLUMNS: usize = 10_000;
+    let config = SimulatorConfig {
+        inline_rows: 1,
+        rows_per_chunk: 1,
+        ..SimulatorConfig::default()
+    };
+    let place = Place::with(config, &[]).await;
+    let columns: Vec<_> = (0..COLUMNS)
+        .map(|at| format!("x + {at} as c{at}"))
+        .collect();
+    let sql = format!(
+        "select {} from range(3) t(x) order by x",
+        columns.join(", ")
+    );
+    let batches = place.rows(&sql).await.unwrap();
+    let rows: Vec<_> = batches
+        .iter()
+        .flat_map(|batch| (0..batch.num_rows()).map(move |row| (batch, row)))
+        .collect();
+    assert_eq!(rows.len(), 3);
+    for (number, (batch, row)) in rows.into_iter().enumerate() {
+        assert_eq!(batch.num_columns(), COLUMNS);
+        for (at, column) in batch.columns().iter().enumerate() {
+            let value = column.as_primitive::<Decimal128Type>().value(row);
+            assert_eq!(value, (number + at) as i128);
+        }
+    }
+}
+
+#[tokio::test]
+async fn s10_a_cell_of_twelve_megabytes_arrives_whole() {
+    const BYTES: usize = 12 << 20;
+    for (inline_rows, json) in [(10, false), (0, false), (10, true)] {
+        let config = SimulatorConfig {
+            inline_rows,
+            ..SimulatorConfig::default()
+        };
+        let place = Place::with(config, &[("memory_budget", 1 << 20)]).await;
+        let mut within = context();
+        if json {
+            let format = ("GO_QUERY_RESULT_FORMAT".to_owned(), "JSON".to_owned());
+            within.parameters.extend([format]);
+        }
+        let sql = format!("select repeat('0123456789abcdef', {}) as t", BYTES / 16);
+        let submitted = place.source.submit(&sql, &within).await.unwrap();
+        let stream = place.source.fetch(&submitted.query_id, &within).await;
+        let batches = stream.unwrap().collect().await.unwrap();
+        let text = batches[0].column(0).as_string::<i32>().value(0);
+        assert_eq!(text.len(), BYTES);
+        assert!(
+            text.as_bytes()
+                .chunks(16)
+                .all(|part| part == b"0123456789abcdef")
+        );
+    }
 }

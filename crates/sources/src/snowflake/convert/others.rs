@@ -2,7 +2,8 @@
 
 use arrow::{
     array::{Array, ArrayRef, AsArray, Int64Array},
-    compute::{can_cast_types, cast},
+    buffer::NullBuffer,
+    compute::{CastOptions, can_cast_types, cast, cast_with_options},
     datatypes::{DataType, Float32Type, Int32Type, Int64Type},
 };
 
@@ -13,7 +14,9 @@ pub(super) fn text(array: &ArrayRef) -> Result<ArrayRef, Misfit> {
     match array.data_type() {
         DataType::Utf8 => Ok(array.clone()),
         DataType::LargeUtf8 | DataType::Utf8View => Ok(cast(array, &DataType::Utf8)?),
-        DataType::Binary | DataType::LargeBinary => hexadecimal(array),
+        DataType::Binary | DataType::LargeBinary | DataType::FixedSizeBinary(_) => {
+            hexadecimal(array)
+        }
         _ => Err(Misfit::Form),
     }
 }
@@ -22,7 +25,7 @@ pub(super) fn text(array: &ArrayRef) -> Result<ArrayRef, Misfit> {
 pub(super) fn hexadecimal(array: &ArrayRef) -> Result<ArrayRef, Misfit> {
     let array = super::plain(array, &DataType::Binary)?;
     let bytes = array.as_binary::<i32>();
-    texts(&array, |row| {
+    texts(array.len(), array.nulls(), |row| {
         Ok(bytes
             .value(row)
             .iter()
@@ -38,7 +41,7 @@ pub(super) fn vector_text(array: &ArrayRef) -> Result<ArrayRef, Misfit> {
         DataType::List(_) => Ok(array.as_list::<i32>().value(row)),
         _ => Err(Misfit::Form),
     };
-    texts(array, |row| {
+    texts(array.len(), array.nulls(), |row| {
         let values = values(row)?;
         let numbers: Vec<String> = match values.data_type() {
             DataType::Int32 => values
@@ -69,7 +72,10 @@ pub(super) fn decimal_float(array: &ArrayRef) -> Result<ArrayRef, Misfit> {
     let significand = parts.column_by_name("significand").ok_or(Misfit::Form)?;
     let significand = super::plain(significand, &DataType::Binary)?;
     let significand = significand.as_binary::<i32>();
-    texts(array, |row| {
+    // A value with a part that is NULL is NULL, whatever the struct says of itself.
+    let parts_known = NullBuffer::union(exponent.nulls(), significand.nulls());
+    let known = NullBuffer::union(parts.nulls(), parts_known.as_ref());
+    texts(parts.len(), known.as_ref(), |row| {
         let bytes = significand.value(row);
         let digits = big_endian(bytes)
             .ok_or_else(|| Misfit::Value(format!("a significand of {} bytes", bytes.len())))?;
@@ -109,7 +115,7 @@ pub(super) fn months(array: &ArrayRef) -> Result<ArrayRef, Misfit> {
         return anything(array);
     }
     let months = integers(array)?;
-    texts(array, |row| {
+    texts(array.len(), array.nulls(), |row| {
         let count = months.value(row);
         let sign = if count < 0 { '-' } else { '+' };
         let count = count.unsigned_abs();
@@ -125,7 +131,7 @@ pub(super) fn nanoseconds(array: &ArrayRef) -> Result<ArrayRef, Misfit> {
         return anything(array);
     }
     let counts = super::numbers::unscaled(array, 0)?;
-    texts(array, |row| {
+    texts(array.len(), array.nulls(), |row| {
         let count = counts.value(row);
         let sign = if count < 0 { '-' } else { '+' };
         let (seconds, nanos) = (
@@ -143,9 +149,19 @@ pub(super) fn nanoseconds(array: &ArrayRef) -> Result<ArrayRef, Misfit> {
 /// The exact text of a value of a type that we do not know.
 pub(super) fn anything(array: &ArrayRef) -> Result<ArrayRef, Misfit> {
     match array.data_type() {
-        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View | DataType::Binary => text(array),
+        DataType::Utf8
+        | DataType::LargeUtf8
+        | DataType::Utf8View
+        | DataType::Binary
+        | DataType::LargeBinary
+        | DataType::FixedSizeBinary(_) => text(array),
         simple if !simple.is_nested() && can_cast_types(simple, &DataType::Utf8) => {
-            Ok(cast(array, &DataType::Utf8)?)
+            // What has no text is an error here, not a NULL.
+            let strict = CastOptions {
+                safe: false,
+                ..CastOptions::default()
+            };
+            Ok(cast_with_options(array, &DataType::Utf8, &strict)?)
         }
         _ => Err(Misfit::Form),
     }

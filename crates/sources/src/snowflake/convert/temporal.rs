@@ -15,6 +15,7 @@ use ducksync_core::{source::SubMicroseconds, types::LakeType};
 
 use super::{Misfit, texts};
 
+const NANOS: i64 = 1_000_000_000;
 /// How many minutes Snowflake adds to an offset to send it.
 const OFFSET_BASE: i32 = 1440;
 
@@ -95,20 +96,20 @@ impl Parts {
                 Self::Scaled {
                     counts,
                     digits: sent,
-                } => rescaled(counts.value(row), *sent, digits, sub_us)?,
+                } => rescaled(counts.value(row).into(), *sent, digits, sub_us)?,
                 Self::Split {
                     seconds,
                     nanoseconds,
                     ..
                 } => {
-                    let whole = rescaled(seconds.value(row), 0, digits, sub_us)?;
                     let part = i64::from(nanoseconds.value(row));
-                    if !(0..1_000_000_000).contains(&part) {
+                    if !(0..NANOS).contains(&part) {
                         return Err(Misfit::Value(format!("a fraction of {part} ns")));
                     }
-                    whole
-                        .checked_add(rescaled(part, 9, digits, sub_us)?)
-                        .ok_or_else(too_far)?
+                    // Wider than the result: before 1970 the whole seconds alone may lie beyond it.
+                    let nanos =
+                        i128::from(seconds.value(row)) * i128::from(NANOS) + i128::from(part);
+                    rescaled(nanos, 9, digits, sub_us)?
                 }
             };
             counts.push(count);
@@ -179,7 +180,7 @@ pub(super) fn time(
 /// A TIME as text, with the digits behind the point that are not zero.
 pub(super) fn time_text(array: &ArrayRef, scale: u8) -> Result<ArrayRef, Misfit> {
     let counts = Parts::of(array, scale)?.counts(9, SubMicroseconds::Fail)?;
-    texts(array, |row| {
+    texts(array.len(), array.nulls(), |row| {
         let (seconds, nanos) = (counts[row] / 1_000_000_000, counts[row] % 1_000_000_000);
         let (hour, minute, second) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
         let text = format!("{hour:02}:{minute:02}:{second:02}.{nanos:09}");
@@ -187,22 +188,18 @@ pub(super) fn time_text(array: &ArrayRef, scale: u8) -> Result<ArrayRef, Misfit>
     })
 }
 
-fn rescaled(count: i64, from: u32, to: u32, sub_us: SubMicroseconds) -> Result<i64, Misfit> {
-    if from <= to {
-        return count.checked_mul(10_i64.pow(to - from)).ok_or_else(too_far);
-    }
-    let factor = 10_i64.pow(from - to);
-    if count.rem_euclid(factor) != 0 && sub_us != SubMicroseconds::Truncate {
-        return Err(Misfit::Precision);
-    }
-    // Rounds down, which cuts off digits as written also before 1970.
-    Ok(count.div_euclid(factor))
-}
-
-fn too_far() -> Misfit {
-    Misfit::Value(
-        "an instant beyond the range of its type; nanoseconds reach from 1677 to 2262".to_owned(),
-    )
+fn rescaled(count: i128, from: u32, to: u32, sub_us: SubMicroseconds) -> Result<i64, Misfit> {
+    let rescaled = if from <= to {
+        count * 10_i128.pow(to - from)
+    } else {
+        let factor = 10_i128.pow(from - to);
+        if count.rem_euclid(factor) != 0 && sub_us != SubMicroseconds::Truncate {
+            return Err(Misfit::Precision);
+        }
+        // Rounds down, which cuts off digits as written also before 1970.
+        count.div_euclid(factor)
+    };
+    i64::try_from(rescaled).map_err(|_| Misfit::Range)
 }
 
 fn digits(unit: TimeUnit) -> u32 {
