@@ -237,7 +237,7 @@ LITERALS = {
     "d": ["0", "1.5", "-2.25", "10"],
     "t": ["'a'", "'b'", "''", "'é'"],
     "b": ["true", "false"],
-    "day": ["'2024-02-29'", "DATE '2023-12-31'"],
+    "day": ["DATE '2024-02-29'", "DATE '2023-12-31'"],
 }
 
 
@@ -277,6 +277,7 @@ class Statements:
             lambda: f"{column} BETWEEN {self.pick(LITERALS[kind])} AND {self.pick(LITERALS[kind])}",
             lambda: f"{alias}.txt {self.pick(['', 'NOT '])}LIKE '{self.pick(['a%', '%b', '_', '%', ''])}'",
             lambda: f"{alias}.flag",
+            lambda: f"{alias}.day {self.pick(['<', '>='])} '2024-02-29'",
             lambda: f"EXISTS (SELECT 1 AS one FROM PROD.PUBLIC.T s WHERE s.n = {alias}.n AND s.m > 0)",
         ]
         if depth:
@@ -329,7 +330,7 @@ class Statements:
         join = self.pick(["JOIN", "LEFT JOIN", "INNER JOIN", "RIGHT OUTER JOIN"])
         return (
             f"SELECT a.n, b.txt AS other, b.* FROM {self.source('a')} {join} {self.source('b')} "
-            f"ON a.n = b.m AND {self.condition('b', 0)}{self.where('a')}"
+            f"ON a.n = b.m AND b.{self.pick(COLUMNS['t'])} <> {self.pick(LITERALS['t'])}{self.where('a')}"
         )
 
     def union(self):
@@ -347,12 +348,12 @@ def make_table(sim, chance):
     )
     pools = [
         [None, 0, 1, 2, 3, -3, 7],
-        [None, 0, 1, 2, 10**17],
+        [None, 0, 1, 2, 1000],
         [None, "0.00", "1.50", "-2.25", "10.00"],
         [None, "a", "ab", "b", "", "é"],
         [None, "x", "y"],
         [None, True, False],
-        [None, "2023-12-31", "2024-02-29", "0001-01-01"],
+        [None, "2023-12-31", "2024-02-29", "1600-01-01"],
     ]
     literal = lambda value: "NULL" if value is None else str(value).lower() if isinstance(value, (bool, int)) else f"'{value}'"
     for _ in range(40):

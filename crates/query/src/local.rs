@@ -48,7 +48,7 @@ impl Query {
         }
     }
 
-    fn statement(
+    pub(crate) fn statement(
         &self,
         session: &Session,
         plan: &LocalPlan,

@@ -694,10 +694,9 @@ pub(crate) fn not_cached(unknown: &[String]) -> Error {
 
 /// Parameters of a statement that a source would answer.
 pub(crate) fn no_parameters() -> Error {
-    Error::unimplemented(
-        "parameters cannot be passed through to a source, nor moved to its copies, yet",
-    )
-    .with_remedy("write the values into the statement, or name a cache, which takes parameters")
+    // Not UNIMPLEMENTED: clients take that of a Prepare for "nothing to prepare", and hide it.
+    Error::invalid("parameters cannot be passed through to a source, nor moved to its copies, yet")
+        .with_remedy("write the values into the statement, or name a cache, which takes parameters")
 }
 
 /// Whether nobody could answer, for whatever reason.

@@ -97,8 +97,9 @@ impl Engine {
     pub(crate) fn open(users: Users) -> Result<Self, SqlError> {
         let root = Connection::open_in_memory()?;
         root.execute_batch(&format!(
-            // Plans must not leave out tables that statistics know to be empty.
+            // Plans must not leave out tables that statistics know to be empty. NULL is the greatest value.
             "SET GLOBAL TimeZone = 'UTC';
+             SET GLOBAL default_null_order = 'nulls_last_on_asc_first_on_desc';
              SET GLOBAL disabled_optimizers = 'statistics_propagation';
              ATTACH ':memory:' AS \"sim~\";
              ATTACH ':memory:' AS {SCRATCH_CATALOG};

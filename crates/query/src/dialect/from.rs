@@ -1,8 +1,11 @@
 //! FROM: relations, subqueries, CTEs and joins.
 
+use std::ops::ControlFlow;
+
 use ducksync_core::name::quote;
 use sqlparser::ast::{
-    Ident, Join, JoinConstraint, JoinOperator, TableAlias, TableFactor, TableWithJoins, With,
+    Expr, Ident, Join, JoinConstraint, JoinOperator, Query, TableAlias, TableFactor,
+    TableWithJoins, Visit, Visitor, With,
 };
 
 use super::{
@@ -98,6 +101,9 @@ impl Mover<'_> {
         let JoinConstraint::On(condition) = constraint else {
             return stop("a join without ON");
         };
+        if has_subquery(condition) {
+            return stop("a subquery in ON");
+        }
         let scope = Scope {
             outer,
             relations: seen.clone(),
@@ -193,6 +199,18 @@ impl Mover<'_> {
         };
         Ok((text, bound))
     }
+}
+
+/// Whether a condition asks a query: DuckDB cannot join by such, but inside.
+fn has_subquery(condition: &Expr) -> bool {
+    struct Queries;
+    impl Visitor for Queries {
+        type Break = ();
+        fn pre_visit_query(&mut self, _: &Query) -> ControlFlow<()> {
+            ControlFlow::Break(())
+        }
+    }
+    condition.visit(&mut Queries).is_break()
 }
 
 fn column(output: Output) -> Column {

@@ -245,6 +245,10 @@ fn v7_what_is_not_on_the_list_does_not_move() {
         ),
         ("SELECT n FROM t ORDER BY j", "ORDER BY of"),
         ("SELECT t.n FROM t JOIN t u USING (n)", "a join without ON"),
+        (
+            "SELECT t.n FROM t JOIN t u ON t.n IN (SELECT m FROM t)",
+            "a subquery in ON",
+        ),
         ("SELECT t.n FROM t NATURAL JOIN t u", "a join without ON"),
         ("SELECT t.n FROM t FULL JOIN t u ON t.n = u.n", "FULL JOIN"),
         ("SELECT n FROM t AT(OFFSET => -60)", "in FROM"),

@@ -15,7 +15,7 @@ use ducksync_core::{
 
 use crate::{
     dialect::SourceQuery,
-    read::{PassthroughPlan, Plan, Planner, Purpose},
+    read::{LocalPlan, PassthroughPlan, Plan, Planner, Purpose},
     scope::{Scope, Target},
 };
 
@@ -126,6 +126,12 @@ impl Planner<'_> {
                 let mut plan = self
                     .bound(&query, &gathered, &decision, &scope, &described)
                     .await?;
+                if let Err(error) = self.bindable(&plan).await {
+                    let why = Why::plain(&format!("DuckDB refuses it: {}", error.message()));
+                    return self
+                        .by_source(statement, &query, &why, "V-8")
+                        .map_err(|_| error);
+                }
                 plan.cache_status = statuses.worst();
                 plan.lake = scope.lake.clone();
                 return Ok(Plan::Local(plan));
@@ -136,6 +142,13 @@ impl Planner<'_> {
         }
         let why = Why::plain("its copies changed while they were refreshed");
         self.by_source(statement, &query, &why, "V-8")
+    }
+
+    /// Whether the engine takes a moved text: what it cannot do, the source can.
+    async fn bindable(&self, plan: &LocalPlan) -> Result<()> {
+        let statement = self.query.statement(self.session, plan, None);
+        self.query.parts.engine.describe(&statement).await?;
+        Ok(())
     }
 
     /// A statement that we cannot read: the source's, or an error (V-7).

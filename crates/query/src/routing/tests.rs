@@ -52,6 +52,7 @@ fn definition(query: &str) -> QueryCache {
         monitor_tables: None,
         named_tables,
         plain_texts: vec!["REGION".into(), "NAME".into()],
+        changes: None,
         ttl: None,
         invalidation_mode: InvalidationMode::Auto,
         metadata_secret: None,
