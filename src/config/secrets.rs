@@ -1,7 +1,8 @@
 //! Secrets and sources that the configuration defines.
 //!
-//! A parameter `x_file` is read from that file and becomes `x` (O-1). Values stand in
-//! [`SecretText`]s from the moment they are read, so that nothing here can print one (I-9).
+//! A parameter `x_file` is read from that file and becomes `x` (O-1); a Snowflake login's files are only
+//! looked at, since the source reads them itself, at each login, so that they can be rotated. Values stand
+//! in [`SecretText`]s from the moment they are read, so that nothing here can print one (I-9).
 
 use std::{
     collections::{BTreeMap, HashMap, btree_map::Entry},
@@ -16,6 +17,14 @@ use ducksync_core::{
     source::{Driver, SourceDefinition},
 };
 use serde::{Deserialize, Deserializer, de};
+
+/// What a Snowflake source reads by itself.
+const READ_AT_LOGIN: [&str; 4] = [
+    "password_file",
+    "private_key_file",
+    "private_key_passphrase_file",
+    "token_file",
+];
 
 /// A secret as it is written: parameters by name, `type` among them.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -38,27 +47,31 @@ pub(crate) struct SourceSettings {
 }
 
 impl SecretSettings {
-    /// The secret, with the contents of its files.
+    /// The secret, with the contents of its files, or with their places where they are read later.
     pub(crate) fn resolve(&self, name: &str, base: &Path) -> Result<Secret> {
+        let of_snowflake = self.0.iter().any(|(key, Scalar(value))| {
+            key.eq_ignore_ascii_case("type") && value.expose().eq_ignore_ascii_case("snowflake")
+        });
         let mut values = BTreeMap::new();
         for (key, Scalar(text)) in &self.0 {
-            let key = key.to_ascii_lowercase();
-            let (key, text) = match key.strip_suffix("_file") {
-                Some(stem) => (
-                    stem.to_owned(),
-                    read_secret_file(&base.join(text.expose()))?,
-                ),
-                None => (key, text.clone()),
-            };
-            match values.entry(key) {
-                Entry::Vacant(place) => place.insert(text),
-                Entry::Occupied(taken) => {
-                    return Err(Error::invalid(format!(
-                        "secrets.{name} gives {} twice",
-                        taken.key()
-                    ))
-                    .with_remedy("keep the value or the file, not both"));
+            let mut key = key.to_ascii_lowercase();
+            let mut text = text.clone();
+            let stem = key.strip_suffix("_file").map(str::to_owned);
+            let twice = stem.as_ref().is_some_and(|stem| values.contains_key(stem))
+                || values.contains_key(&format!("{key}_file"));
+            if let Some(stem) = stem {
+                let path = base.join(text.expose());
+                let content = read_secret_file(&path)?;
+                if of_snowflake && READ_AT_LOGIN.contains(&key.as_str()) {
+                    text = SecretText::new(absolute(&path)?);
+                } else {
+                    (key, text) = (stem, content);
                 }
+            }
+            match values.entry(key) {
+                Entry::Vacant(place) if !twice => place.insert(text),
+                Entry::Vacant(place) => return Err(given_twice(name, place.key())),
+                Entry::Occupied(taken) => return Err(given_twice(name, taken.key())),
             };
         }
         let Some(kind) = values.remove("type") else {
@@ -70,6 +83,21 @@ impl SecretSettings {
             values,
         })
     }
+}
+
+fn given_twice(name: &str, key: &str) -> Error {
+    let key = key.trim_end_matches("_file");
+    Error::invalid(format!("secrets.{name} gives {key} twice"))
+        .with_remedy("keep the value or the file, not both")
+}
+
+/// The path from the root, which stays what it is when the process moves.
+fn absolute(path: &Path) -> Result<String> {
+    let path = std::path::absolute(path).map_err(|error| {
+        Error::invalid(format!("{} is no path", path.display())).with_source(error)
+    })?;
+    let text = path.into_os_string().into_string();
+    text.map_err(|_| Error::invalid("the path of a secret's file is not Unicode"))
 }
 
 impl SourceSettings {

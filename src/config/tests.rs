@@ -213,12 +213,21 @@ fn v19_a_listener_that_would_show_passwords_is_refused() {
 fn g11_secrets_come_from_their_files_and_are_never_shown() {
     let home = tempfile::tempdir().unwrap();
     fs::write(home.path().join("key.p8"), "-----BEGIN\nhunter2\n").unwrap();
-    let text = "[secrets.sf_prod]\ntype = 'Snowflake'\nUSER = 'u'\nport = 443\n\
+    let text = "[secrets.lake]\ntype = 's3'\nsecret_file = 'key.p8'\n\
+                [secrets.sf_prod]\ntype = 'Snowflake'\nUSER = 'u'\nport = 443\n\
                 private_key_file = 'key.p8'\n[sources.prod]\ndriver = 'snowflake'\nsecret = 'sf_prod'\n";
     let path = home.path().join("ducksync.toml");
     let config = Config::parse(&path, Some(text), std::iter::empty()).unwrap();
+    let (_, secret) = &config.secrets["lake"];
+    assert_eq!(secret.get("secret"), Some("-----BEGIN\nhunter2"));
     let (_, secret) = &config.secrets["sf_prod"];
-    assert_eq!(secret.get("private_key"), Some("-----BEGIN\nhunter2"));
+    let place = home.path().join("key.p8");
+    assert_eq!(
+        secret.get("private_key_file"),
+        place.to_str(),
+        "it is read at each login"
+    );
+    assert_eq!(secret.get("private_key"), None);
     assert_eq!(
         (secret.get("user"), secret.get("port")),
         (Some("u"), Some("443"))
@@ -234,6 +243,10 @@ fn g11_bad_secrets_are_refused_without_showing_them() {
         (
             "[secrets.sf]\ntype = 's3'\npassword = 'hunter2'\npassword_file = 'x'",
             "x",
+        ),
+        (
+            "[secrets.sf]\ntype = 'snowflake'\npassword = 'hunter2'\npassword_file = '/dev/null'",
+            "twice",
         ),
         (
             "[secrets.sf]\ntype = 's3'\npassword = ['hunter2']",

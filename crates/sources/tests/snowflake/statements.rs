@@ -1,10 +1,13 @@
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use ducksync_core::{
     error::{ErrorKind, FailureClass},
     source::SourceContext,
 };
-use snowflake_sim::{GatePoint, SimulatorConfig, StatementStatus};
+use snowflake_sim::{Fault, FaultKind, GatePoint, SimulatorConfig, StatementStatus};
 
 use crate::place::{LOGIN, Place, context, integers, open};
 
@@ -68,6 +71,70 @@ async fn v15_a_dropped_statement_is_aborted_at_the_source() {
         [7],
         "the session goes on"
     );
+}
+
+#[tokio::test]
+async fn v15_an_abort_reaches_snowflake_within_a_second_while_submitted_and_while_pending() {
+    for sync_wait in [Duration::from_secs(45), Duration::from_millis(5)] {
+        let config = SimulatorConfig {
+            sync_wait,
+            ..SimulatorConfig::default()
+        };
+        let place = Arc::new(Place::with(config, &[]).await);
+        let gate = place.simulator.gate("select 8", GatePoint::BeforeExecute);
+        let running = tokio::spawn({
+            let place = place.clone();
+            async move { place.rows("select 8").await }
+        });
+        gate.reached().await;
+        let is_pending = sync_wait < Duration::from_secs(1);
+        while is_pending && place.requests("result") < 3 {
+            tokio::task::yield_now().await;
+        }
+        let left = Instant::now();
+        running.abort();
+        while place.simulator.log()[0].status != StatementStatus::Canceled {
+            tokio::task::yield_now().await;
+        }
+        assert!(
+            left.elapsed() < Duration::from_secs(1),
+            "{:?}",
+            left.elapsed()
+        );
+    }
+}
+
+#[tokio::test]
+async fn v15_a_statement_that_waits_for_a_login_leaves_nothing_behind() {
+    let place = Arc::new(Place::new().await);
+    let never = Fault::new(FaultKind::Slow).at("login").ms(3_600_000);
+    place.simulator.fault(never);
+    // One waits for Snowflake, the others for their turn.
+    let waiting: Vec<_> = (0..3)
+        .map(|number| {
+            let place = place.clone();
+            let within = SourceContext {
+                schema: Some(format!("s{number}")),
+                ..context()
+            };
+            tokio::spawn(async move { place.source.submit("select 1", &within).await })
+        })
+        .collect();
+    while place.requests("login") == 0 {
+        tokio::task::yield_now().await;
+    }
+    let left = Instant::now();
+    for waiter in waiting {
+        waiter.abort();
+        assert!(waiter.await.is_err_and(|error| error.is_cancelled()));
+    }
+    assert_eq!(integers(&place.rows("select 2").await.unwrap()), [2]);
+    assert!(
+        left.elapsed() < Duration::from_secs(1),
+        "{:?}",
+        left.elapsed()
+    );
+    assert_eq!(place.simulator.log().len(), 1, "what waited was never sent");
 }
 
 #[tokio::test]
