@@ -207,9 +207,12 @@ fn order(query: &SourceQuery, fields: &[Field], plain_texts: &[String]) -> Optio
     Some(format!(" ORDER BY {}", texts.join(", ")))
 }
 
+/// A relation, how it is named, and the copies that would do for it with their proofs.
+type Choice = (Place, String, Vec<(usize, Proof)>);
+
 /// For each relation of the source, which candidates may still stand for it: the best first.
 struct Choices {
-    of: Vec<(Place, String, Vec<(usize, Proof)>)>,
+    of: Vec<Choice>,
 }
 
 impl Choices {
