@@ -162,7 +162,7 @@ fn v7_results_whose_type_a_copy_does_not_tell_are_the_sources_to_describe() {
         ("n + 1", LakeType::Int64),
         ("year(d)", LakeType::Int64),
         ("length(txt)", LakeType::Int64),
-        ("CASE WHEN b THEN amount ELSE 0 END", decimal.clone()),
+        ("CASE WHEN b THEN amount ELSE 0 END", decimal),
         ("NULL", LakeType::Varchar),
         ("row_number() OVER (ORDER BY n)", LakeType::Int64),
     ] {
