@@ -31,7 +31,12 @@ def test_c9_the_checks_of_a_sources_caches_share_their_statements(spawn_server, 
     add_source(server, sim)
     for n in range(CACHES):
         create_cache(
-            server, f"c{n}", f"SELECT a FROM PROD.PUBLIC.T{n}", invalidation_mode="change_token", refresh_every="2s"
+            server,
+            f"c{n}",
+            f"SELECT a FROM PROD.PUBLIC.T{n}",
+            invalidation_mode="change_token",
+            refresh_method="full",
+            refresh_every="2s",
         )
     loaded = lambda: all(row["freshness"] == "FRESH" for row in call_all(server, "list_caches"))
     wait_until(loaded, "every cache is loaded", 60)

@@ -262,10 +262,11 @@ mod tests {
     #[test]
     fn c11_a_filter_and_projection_of_one_table_is_taken_apart_around_its_name() {
         let found =
-            of("select  id, upper(région) as r\nfrom \"Db\".s.\"Ört\" t where t.id > 5;").unwrap();
+            of("select  id, upper(\"région\") as r\nfrom \"Db\".s.\"Ört\" t where t.id > 5;")
+                .unwrap();
         assert_eq!(
             found.before,
-            "select METADATA$ACTION,  id, upper(région) as r\nfrom "
+            "select METADATA$ACTION,  id, upper(\"région\") as r\nfrom "
         );
         assert_eq!(found.table, "\"Db\".s.\"Ört\"");
         assert_eq!(found.after, " t where t.id > 5");
@@ -299,7 +300,6 @@ mod tests {
             "select t.* from t",
             "select a from table(f(1))",
             "select a from t sample (10)",
-            "select seq.nextval as n from t",
         ] {
             assert!(of(sql).is_err(), "{sql}: {:?}", of(sql));
         }

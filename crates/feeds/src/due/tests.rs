@@ -4,6 +4,9 @@ use ducksync_core::{
     name::TableName,
 };
 
+use chrono::TimeDelta;
+use ducksync_core::id::DatasetId;
+
 use super::*;
 use crate::testing::cache;
 

@@ -89,13 +89,11 @@ impl Query {
     fn check_modes(&self, cache: &QueryCache) -> Result<()> {
         use InvalidationMode as Mode;
         let mode = cache.invalidation_mode;
-        if mode == Mode::TwoStage {
-            if cache.metadata_secret.is_none() {
-                return Err(
-                    Error::invalid("invalidation_mode two_stage needs metadata_secret")
-                        .with_remedy("name a secret whose login has no warehouse"),
-                );
-            }
+        if mode == Mode::TwoStage && cache.metadata_secret.is_none() {
+            return Err(
+                Error::invalid("invalidation_mode two_stage needs metadata_secret")
+                    .with_remedy("name a secret whose login has no warehouse"),
+            );
         }
         if mode == Mode::TtlOnly && cache.ttl.is_none() {
             return Err(Error::invalid(

@@ -92,7 +92,7 @@ pub(super) fn place(ident: &Ident) -> Place {
     (line, column)
 }
 
-/// The parts of a relation's name.
+/// The parts of a relation's name, and where it begins; `None` if that is not told.
 fn parts(name: &ObjectName) -> Option<(Place, Vec<SourcePart>)> {
     let idents: Option<Vec<_>> = name.0.iter().map(|part| part.as_ident()).collect();
     let idents = idents?;
@@ -100,7 +100,9 @@ fn parts(name: &ObjectName) -> Option<(Place, Vec<SourcePart>)> {
         text: ident.value.clone(),
         quoted: ident.quote_style.is_some(),
     };
-    Some((place(idents.first()?), idents.iter().map(part).collect()))
+    let place = place(idents.first()?);
+    // Stages have no place in the text that the parser tells.
+    (place != (0, 0)).then(|| (place, idents.iter().map(part).collect()))
 }
 
 /// A query whose parts are being visited: which of its CTEs are in scope now.

@@ -162,7 +162,7 @@ fn v7_results_whose_type_a_copy_does_not_tell_are_the_sources_to_describe() {
         ("n + 1", LakeType::Int64),
         ("year(d)", LakeType::Int64),
         ("length(txt)", LakeType::Int64),
-        ("CASE WHEN b THEN amount ELSE 0 END", decimal.clone()),
+        ("CASE WHEN b THEN amount ELSE 0 END", decimal),
         ("NULL", LakeType::Varchar),
         ("row_number() OVER (ORDER BY n)", LakeType::Int64),
     ] {
@@ -259,10 +259,7 @@ fn v7_what_is_not_on_the_list_does_not_move() {
         ("SELECT n FROM t FETCH FIRST 3 ROWS ONLY", "FETCH"),
         ("SELECT * EXCLUDE n FROM t", "EXCLUDE"),
         ("SELECT n FROM t GROUP BY ALL", "GROUP BY ALL"),
-        (
-            "SELECT 5 AS k, count(*) FROM t GROUP BY k",
-            "GROUP BY of NUMBER",
-        ),
+        ("SELECT 5 AS k FROM t GROUP BY k", "GROUP BY of NUMBER"),
         ("SELECT n FROM t ORDER BY (1)", "ORDER BY (1)"),
         ("SELECT n FROM t GROUP BY CUBE (n)", "CUBE"),
         ("SELECT n FROM t UNION SELECT amount FROM t", "UNION"),

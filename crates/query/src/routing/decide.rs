@@ -209,7 +209,15 @@ fn order(query: &SourceQuery, fields: &[Field], plain_texts: &[String]) -> Optio
 
 /// For each relation of the source, which candidates may still stand for it: the best first.
 struct Choices {
-    of: Vec<(Place, String, Vec<(usize, Proof)>)>,
+    of: Vec<Choice>,
+}
+
+/// One relation of the source, and who may still stand for it.
+struct Choice {
+    place: Place,
+    object: ObjectName,
+    written: String,
+    candidates: Vec<(usize, Proof)>,
 }
 
 impl Choices {
@@ -251,7 +259,12 @@ impl Choices {
             }
             full.append(&mut parts);
             open |= full.is_empty();
-            of.push((relation.place, relation.written(), full));
+            of.push(Choice {
+                place: relation.place,
+                object: object.clone(),
+                written: relation.written(),
+                candidates: full,
+            });
         }
         match open {
             false => Ok(Self { of }),
@@ -271,12 +284,20 @@ impl Choices {
         loop {
             let mut stands = ours(query, meanings);
             let mut uses = HashMap::new();
-            for (place, _, choices) in &self.of {
-                let Some((index, proof)) = choices.first() else {
+            let mut chosen: HashMap<&ObjectName, usize> = HashMap::new();
+            for choice in &self.of {
+                let Some((index, proof)) = choice.candidates.first() else {
                     return Verdict::No(None);
                 };
-                uses.insert(*place, (*index, *proof));
-                stands.insert(*place, stand(&candidates[*index]));
+                // Two copies of one table are of two times: no state of the source is both.
+                if *chosen.entry(&choice.object).or_insert(*index) != *index {
+                    let written = &choice.written;
+                    return Verdict::No(Some(format!(
+                        "{written}, of which one copy must hold all,"
+                    )));
+                }
+                uses.insert(choice.place, (*index, *proof));
+                stands.insert(choice.place, stand(&candidates[*index]));
             }
             let (at, column) = match dialect::moved(query, &stands, types) {
                 Ok(moved) => return Verdict::Moved { moved, uses },
@@ -284,16 +305,14 @@ impl Choices {
                 Err(Stop::Construct(construct)) => return Verdict::No(Some(construct)),
                 Err(Stop::Column(at, column)) => (at, column),
             };
-            let Some((_, written, choices)) = self
-                .of
-                .iter_mut()
-                .find(|(place, _, choices)| *place == at && !choices.is_empty())
-            else {
+            let lacking =
+                |choice: &&mut Choice| choice.place == at && !choice.candidates.is_empty();
+            let Some(choice) = self.of.iter_mut().find(lacking) else {
                 return Verdict::No(Some(format!("column {column}")));
             };
-            let (candidate, _) = choices.remove(0);
+            let (candidate, _) = choice.candidates.remove(0);
             notes.push(Note {
-                relation: written.clone(),
+                relation: choice.written.clone(),
                 candidate,
                 why: match column.as_str() {
                     "*" => "it does not hold the same columns as *".to_owned(),

@@ -195,11 +195,15 @@ impl Visitor for Finder {
     fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<String> {
         let plain = match factor {
             TableFactor::Table {
+                name,
                 args,
                 version,
                 sample,
                 ..
-            } => args.is_none() && version.is_none() && sample.is_none(),
+            } => {
+                let stage = name.to_string().starts_with('@');
+                !stage && args.is_none() && version.is_none() && sample.is_none()
+            }
             TableFactor::Derived { sample, .. } => sample.is_none(),
             TableFactor::NestedJoin { .. } => true,
             _ => false,

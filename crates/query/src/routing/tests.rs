@@ -266,7 +266,7 @@ fn v5c_the_same_statement_is_the_copy_whatever_its_blanks_and_case() {
                 "V-5c",
             ),
             (
-                "SELECT \"REGION\", SUM(amount) AS total FROM PROD.PUBLIC.ORDERS GROUP BY region",
+                "SELECT region, SUM(\"AMOUNT\") AS \"TOTAL\" FROM PROD.PUBLIC.ORDERS GROUP BY region",
                 "V-5c",
             ),
             (
@@ -335,6 +335,7 @@ fn v5c_what_depends_on_more_than_its_tables_is_never_the_same() {
         "SELECT id FROM orders SAMPLE (10)",
         "SELECT id FROM orders, TABLE(FLATTEN(extra))",
         "SELECT id FROM orders WHERE id = $limit",
+        "SELECT o.id FROM orders o, @stage/file f",
     ] {
         let copy = cache("c", query, &["N"]);
         let told = told(query, &[copy]);
@@ -553,6 +554,16 @@ fn v5d_another_copy_is_tried_where_one_lacks_a_column() {
             ("SELECT id FROM orders o", "V-5d prod.few"),
             ("SELECT region FROM orders o", "V-5d prod.more"),
         ],
+    );
+    // Two copies of one table may be of two times, and no state of the source is both.
+    let us = cache("us", "SELECT id FROM orders WHERE region = 'US'", &["ID"]);
+    let eu = cache("eu", "SELECT id FROM orders WHERE region = 'EU'", &["ID"]);
+    check(
+        &[us, eu],
+        &[(
+            "SELECT id FROM orders WHERE region = 'US' UNION ALL SELECT id FROM orders WHERE region = 'EU'",
+            "not moved: orders, of which one copy must hold all",
+        )],
     );
 }
 

@@ -397,6 +397,6 @@ pub(crate) fn shown(array: &ArrayRef, row: usize) -> String {
             let cells: Vec<_> = (0..list.len()).map(|at| shown(&list, at)).collect();
             format!("[{}]", cells.join(","))
         }
-        other => panic!("no cell of {other}"),
+        other => unreachable!("no cell of {other}"),
     }
 }
