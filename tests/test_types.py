@@ -17,7 +17,7 @@ from harness.prod import add_source, call
 UTC = datetime.timezone.utc
 EPOCH = datetime.datetime(1970, 1, 1)
 FIRST, LAST = datetime.datetime(1, 1, 2), datetime.datetime(9999, 12, 30, 23, 59, 59, 999999)
-TABLES = 5
+TABLES = 12
 
 
 # ---- what can be declared, and values of it --------------------------------------------------------
@@ -188,8 +188,8 @@ def test_s10_ten_thousand_columns_pass(prod):
 
 def test_s10_a_cell_of_twelve_megabytes_arrives_whole_on_every_route(prod, sim):
     sim.sql("CREATE TABLE PROD.PUBLIC.WIDE (t VARCHAR); INSERT INTO PROD.PUBLIC.WIDE SELECT repeat('0123456789abcdef', 786432)")
-    call(prod, "create_cache", "wide", "prod", "SELECT t FROM PROD.PUBLIC.WIDE", invalidation_mode="manual")
-    assert call(prod, "refresh", "wide", force=True)["result"] == "REFRESHED"
-    for sql in ["/*+ ducksync(consistency=exact) */ SELECT t FROM PROD.PUBLIC.WIDE", "SELECT t FROM wide"]:
+    call(prod, "create_cache", "wide_copy", "prod", "SELECT t FROM PROD.PUBLIC.WIDE", invalidation_mode="manual")
+    assert call(prod, "refresh", "wide_copy", force=True)["result"] == "REFRESHED"
+    for sql in ["/*+ ducksync(consistency=exact) */ SELECT t FROM PROD.PUBLIC.WIDE", "SELECT t FROM wide_copy"]:
         (cell,) = fetch(prod, sql).column(0).to_pylist()
         assert cell == "0123456789abcdef" * 786432
