@@ -1,6 +1,10 @@
 //! The Snowflake source against a simulator of Snowflake's protocol.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
 
 #[path = "snowflake/credentials.rs"]
 mod credentials;

@@ -131,7 +131,7 @@ async fn g11_a_file_that_was_replaced_during_a_login_is_read_again() {
     let source = open(&simulator, &login, &[]).await.unwrap();
     simulator.fault(Fault::new(FaultKind::Slow).at("login").ms(300));
     let running = tokio::spawn(async move { session(&source, 0).await });
-    while simulator.requests().get("login").is_none() {
+    while !simulator.requests().contains_key("login") {
         tokio::task::yield_now().await;
     }
     simulator.alter_user("DUCKSYNC", |user| user.password = Some("new".into()));
