@@ -41,7 +41,8 @@ def number(chance):
     def value(chance):
         most = 10**precision - 1
         size = min(most, chance.choice([0, 1, most, 2**7, 2**15 - 1, 2**31, 2**63, chance.randrange(most + 1)]))
-        digits = Decimal(chance.choice([1, -1]) * size).scaleb(-scale)
+        # By its digits: arithmetic would round to the 28 of Python's context.
+        digits = Decimal((chance.choice([0, 1]), tuple(map(int, str(size))), -scale))
         return quoted(f"{digits:f}"), int(digits) if precision <= 18 and scale == 0 else digits
 
     arrow = pyarrow.int64() if precision <= 18 and scale == 0 else pyarrow.decimal128(precision, scale)
