@@ -1,7 +1,8 @@
 """Snowflake drivers by other hands against the simulator: what holds for them holds for Snowflake.
 
 Three of them, independent of each other in how they read results: Snowflake's connector of the old line (C++, a
-schema for each chunk; it lives in fakesnow's environment), that of the new line (Rust), and the Go driver under ADBC.
+schema for each chunk; it lives in fakesnow's environment), that of the new line (Rust), and the Go driver under ADBC;
+and the Rust crate `snowflake-api`, for what it can.
 Where two of them disagree about a value, the test says which one is wrong, and expects it.
 """
 
@@ -23,6 +24,7 @@ from harness.processes import ROOT
 from harness.sim import PASSWORD, USER
 from harness.waiting import wait_until
 
+RUST_CLIENT = ROOT / ".deps" / "snowflake-api" / "debug" / "snowflake-api-client"
 OLD_PYTHON = ROOT / ".deps" / "venv-fakesnow" / "bin" / "python"
 
 #: One statement by the old connector: its rows, pickled.
@@ -352,6 +354,26 @@ def test_what_does_not_heal_for_them_is_an_error_and_no_short_result(sim, fault)
     sim.faults(fault)
     with pytest.raises(Exception, match="Snowflake"):
         client.rows("SELECT * FROM range(500, 900) ORDER BY 1")
+
+
+def snowflake_api(sim, sql):
+    """What the Rust crate `snowflake-api` makes of a statement: its first column, in the order that it hands out."""
+    if not RUST_CLIENT.exists():
+        pytest.skip("the Rust client is not built: run `scripts/test.sh foreign`")
+    done = subprocess.run([RUST_CLIENT, f"127.0.0.1:{sim.port}", USER, PASSWORD, sql], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_the_snowflake_api_crate_understands_a_result_in_one_part(sim):
+    assert snowflake_api(sim, "SELECT 'row ' || range FROM range(10) ORDER BY range") == [f"row {n}" for n in range(10)]
+
+
+def test_the_snowflake_api_crate_hands_out_the_first_rows_last(sim):
+    """Why decision 3 refuses it: the inline rows, which come first, are put behind those of the chunks."""
+    rows = [int(text) for text in snowflake_api(sim, "SELECT range::VARCHAR FROM range(60) ORDER BY range")]
+    assert rows == [*range(10, 60), *range(10)]
+    assert sim.requests()["chunk"] == 1
 
 
 def test_key_pairs_and_tokens_open_sessions(sim):
