@@ -7,12 +7,16 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 # In the order they run: what is quick or builds what others need comes first.
 # Budgets are minutes of two cores with nothing built before.
-suites=(fmt compose build rust clients demo clippy docs)
-declare -A budget=([fmt]=1 [compose]=1 [build]=20 [rust]=25 [clients]=15 [demo]=3 [clippy]=15 [docs]=5)
+suites=(fmt compose build rust foreign clients demo clippy docs)
+declare -A budget=([fmt]=1 [compose]=1 [build]=20 [rust]=25 [foreign]=5 [clients]=15 [demo]=3 [clippy]=15 [docs]=5)
 
-suite_fmt() { cargo fmt --all --check; }
+suite_fmt() {
+	cargo fmt --all --check
+	cargo fmt --check --manifest-path tests/snowflake-api/Cargo.toml
+}
 suite_build() { cargo build --workspace --bins --locked; }
 suite_rust() { scripts/with-postgres.sh cargo test --workspace --locked --no-fail-fast; }
+suite_foreign() { cargo build --locked --manifest-path tests/snowflake-api/Cargo.toml --target-dir "$deps/snowflake-api"; }
 suite_clients() { "$deps/venv/bin/pytest" tests; }
 suite_demo() { scripts/demo.sh --once; }
 suite_clippy() { cargo clippy --workspace --all-targets --locked -- -D warnings; }

@@ -40,11 +40,11 @@ def catalog_kind(request):
 
 @pytest.fixture
 def spawn_sim(request, tmp_path_factory):
-    """Starts simulators: `spawn_sim(tpch_scale=0.01)`."""
+    """Starts simulators: `spawn_sim(tpch_scale=0.01)`, `spawn_sim(inline_rows=10)`."""
     spawned = request.node.stash.setdefault(CHILDREN, [])
 
-    def spawn(tpch_scale=None):
-        sim = Sim(tmp_path_factory.mktemp("sim"), tpch_scale)
+    def spawn(tpch_scale=None, **options):
+        sim = Sim(tmp_path_factory.mktemp("sim"), tpch_scale, **options)
         spawned.append(("snowflake-sim", sim.process))
         return sim
 

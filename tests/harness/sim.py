@@ -21,9 +21,10 @@ class SimError(Exception):
 class Sim:
     """A running simulator. Datasets' sources talk Snowflake to it; tests talk to its back door."""
 
-    def __init__(self, directory: Path, tpch_scale: float | None = None) -> None:
+    def __init__(self, directory: Path, tpch_scale: float | None = None, **options: object) -> None:
+        """`options` are the program's, with underscores: `inline_rows=10`."""
         self.directory = directory
-        self.tpch_scale = tpch_scale
+        self.options = options if tpch_scale is None else {"tpch_scale": tpch_scale, **options}
         self.port = 0
         self.start()
 
@@ -34,8 +35,8 @@ class Sim:
     def start(self) -> None:
         """Starts it, on the port it had before if it had one, and always empty."""
         command = [built("snowflake-sim", "SNOWFLAKE_SIM_BIN"), "--listen", f"127.0.0.1:{self.port}"]
-        if self.tpch_scale is not None:
-            command += ["--tpch-scale", str(self.tpch_scale)]
+        for name, value in self.options.items():
+            command += ["--" + name.replace("_", "-"), str(value)]
         self.process = Child(command, self.directory / "snowflake-sim")
         address = wait_until(lambda: self.process.first_line("listening on "), "the simulator listens", seconds=60)
         self.port = int(address.rpartition(":")[2])
@@ -78,6 +79,30 @@ class Sim:
     def credits(self):
         """What the statements so far would have cost."""
         return self._ask("GET", "credits")
+
+    def requests(self) -> dict[str, int]:
+        """How many requests each endpoint has had, logins and heartbeats included."""
+        return self._ask("GET", "requests")
+
+    def logins(self) -> list[dict]:
+        """Who has tried to log in, oldest first."""
+        return self._ask("GET", "logins")
+
+    def user(self, name: str, **changes: object) -> None:
+        """Changes a user: `password`, `public_key`, `token`, `disabled`, …; `None` takes away."""
+        self._ask("POST", "users", json.dumps({"name": name, **changes}))
+
+    def settings(self, **settings: object) -> None:
+        """Switches what can be: `suspended`, `change_tokens_need_warehouse`, `clock_offset_seconds`; the rest is as by default."""
+        self._ask("POST", "settings", json.dumps(settings))
+
+    def expire(self, what: str) -> None:
+        """Ends every `session`, `master` or `chunks` token, or forgets all sessions: `gone`."""
+        self._ask("POST", "expire", json.dumps({"what": what}))
+
+    def age(self, table: str) -> None:
+        """Forgets what a table (`DB.SCHEMA.TABLE`) was before now, as if its retention were over."""
+        self._ask("POST", "age", json.dumps({"table": table}))
 
     def secret(self, **changes: object) -> dict[str, object]:
         """What a secret for it holds."""

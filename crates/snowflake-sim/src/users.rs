@@ -166,23 +166,21 @@ impl Users {
         credentials: Credentials<'_>,
         now: DateTime<Utc>,
     ) -> Result<User, Refusal> {
-        let user = self.named(credentials.login_name);
-        let verified = match &user {
-            Some(user) => jwt::verify(credentials.token, user, now),
-            None => Err(jwt::Invalid::UserInIssuer),
-        };
-        match (user, verified) {
-            (Some(user), Ok(())) => Ok(user),
-            (_, refused) => {
-                let reason = refused.err().unwrap_or(jwt::Invalid::General);
-                tracing::warn!(
-                    code = reason.code(),
-                    reason = reason.name(),
-                    "refused a JWT"
-                );
-                Err(self.refused("390144", "JWT token is invalid.", reason.name()))
-            }
-        }
+        let proven = jwt::claimed_user(credentials.token).and_then(|name| {
+            let user = self
+                .named(&name)
+                .filter(|user| meant(user, credentials.login_name))
+                .ok_or(jwt::Invalid::UserInIssuer)?;
+            jwt::verify(credentials.token, &user, now).map(|()| user)
+        });
+        proven.map_err(|reason| {
+            tracing::warn!(
+                code = reason.code(),
+                reason = reason.name(),
+                "refused a JWT"
+            );
+            self.refused("390144", "JWT token is invalid.", reason.name())
+        })
     }
 
     /// A refusal whose reason only administrators learn, by the id at its end.

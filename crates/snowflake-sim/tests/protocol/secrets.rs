@@ -65,6 +65,13 @@ async fn a_key_pair_opens_a_session_and_is_replaced_without_a_gap() {
     };
     let simulator = with_user(user).await;
     assert_eq!(by_key(&simulator, &first).await["success"], true);
+    let token = snowflake_jwt::generate_jwt_token(&first.private, "ACCOUNT.KEYED").unwrap();
+    let unnamed = json!({ "AUTHENTICATOR": "SNOWFLAKE_JWT", "TOKEN": token });
+    assert_eq!(
+        login(&simulator, "", unnamed).await["success"],
+        true,
+        "the token says who it is"
+    );
     let refused = by_key(&simulator, &second).await;
     assert_eq!(
         reason(&simulator, &refused).await,
