@@ -1,7 +1,6 @@
 """What goes wrong at the start, or in the ground under a running server: said clearly, with the remedy, nothing half done."""
 
 import os
-import shutil
 import socket
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from harness.lake import LARGE, SUMMARY, make_large_table, named_files, stored_files, summary
+from harness.pooler import pooled, pooler_program
 from harness.postgres import Postgres
 from harness.prod import add_source, call, call_all, create_cache, execute, make_account
 from harness.processes import bound_to_us, built
@@ -276,30 +276,20 @@ def test_o1_a_catalog_file_that_is_no_database_is_refused_and_left_alone(unstart
     assert path.read_bytes() == before
 
 
-def test_i10_a_transaction_pooler_is_recognized(spawn_server, postgres, tmp_path):
-    pooler = shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin")
-    if pooler is None:
-        pytest.skip("pgbouncer is not installed")
-    url = urlsplit(postgres.create_database())
-    port, database = free_port(), url.path.removeprefix("/")
-    (tmp_path / "users").write_text(f'"postgres" "{url.password}"\n')
-    (tmp_path / "pgbouncer.ini").write_text(
-        f"[databases]\n{database} = host=127.0.0.1 port={url.port}\n[pgbouncer]\nlisten_addr = 127.0.0.1\nunix_socket_dir =\n"
-        f"listen_port = {port}\nauth_type = scram-sha-256\nauth_file = {tmp_path}/users\npool_mode = transaction\n"
-        "ignore_startup_parameters = options,extra_float_digits\n"
-    )
-    from harness.postgres import as_test_user, give_to_test_user
-    from harness.processes import Child
-    from harness.waiting import accepts_connections
-
-    give_to_test_user(tmp_path, *tmp_path.iterdir())
-    child = Child(as_test_user(pooler, tmp_path / "pgbouncer.ini"), tmp_path / "pgbouncer")
-    try:
-        wait_until(lambda: accepts_connections(port), "the pooler listens")
-        said = refusal(spawn_server(f"postgresql://postgres:{url.password}@127.0.0.1:{port}/{database}", start=False))
+@pytest.mark.skipif(pooler_program() is None, reason="pgbouncer is not installed")
+def test_i10_a_transaction_pooler_is_recognized(spawn_server, postgres):
+    with pooled(postgres.create_database(), "transaction") as url:
+        said = refusal(spawn_server(url, start=False))
         assert "pooler" in said and "session" in said, said
-    finally:
-        child.kill()
+
+
+@pytest.mark.skipif(pooler_program() is None, reason="pgbouncer is not installed")
+def test_i10_a_session_pooler_serves(spawn_server, postgres):
+    with pooled(postgres.create_database(), "session") as url:
+        server = spawn_server(url)
+        execute(server, "CREATE TABLE t AS SELECT 42 AS n")
+        assert server.rows("SELECT n FROM t") == [(42,)]
+        server.stop()
 
 
 # A disk that fills up under a running server.
