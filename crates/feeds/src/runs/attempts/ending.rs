@@ -142,6 +142,7 @@ impl Work<'_> {
             outcome: RunOutcome {
                 data_timestamp: self.read_at,
                 source_query_ids: self.progress.query_ids(),
+                note: self.progress.note(),
                 ..RunOutcome::default()
             },
             failure,
