@@ -24,6 +24,7 @@ use ducksync_core::{
     catalog::{DatasetStore, Versions},
     engine::QueryEngine,
     files::FileStore,
+    savings::Savings,
     secret::SecretText,
     source::SourceDefinition,
 };
@@ -54,6 +55,7 @@ pub(crate) struct Parts {
     pub(crate) query: Arc<Query>,
     authenticator: Arc<dyn Authenticator>,
     mover: Arc<StorageMover>,
+    savings: Arc<Savings>,
     background: Background,
 }
 
@@ -79,7 +81,13 @@ pub(crate) async fn compose(config: &Config) -> Result<Parts> {
     let query = ground.query(&feeds, &mover);
     let catalog = ground.catalog;
     Ok(Parts {
-        background: Background::start(&ground.config, query.clone(), catalog.clone()),
+        background: Background::start(
+            &ground.config,
+            query.clone(),
+            catalog.clone(),
+            ground.savings.clone(),
+        ),
+        savings: ground.savings,
         versions: catalog.clone(),
         counters: feeds.counters(),
         files: ground.engine.files(),
@@ -105,6 +113,9 @@ impl Parts {
     pub(crate) async fn close(&self) -> Result<()> {
         self.background.stop();
         self.query.close_sessions().await;
+        if let Err(error) = self.savings.flush().await {
+            tracing::warn!(%error, "what caches spared in the last seconds was not stored");
+        }
         let finished = self.mover.finish().await;
         self.catalog.close().await;
         finished

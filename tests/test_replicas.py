@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 import pytest
 
 from harness.prod import add_source, answered, call, call_all, create_cache, execute, insert_order, make_account
+from harness.server import replica, same_place
 from harness.waiting import wait_until
 
 #: The driver complains when it closes a cursor whose server was killed.
@@ -15,23 +16,12 @@ pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptio
 SOON = 2
 
 
-def same_place(server):
-    """The settings with which another server is a replica of this one."""
-    return {
-        "lake.data_path": server.config["lake.data_path"],
-        "secret_key_file": str(server.directory / "ducksync-data" / "secret.key"),
-    }
-
-
 @pytest.fixture
 def replicas(spawn_server, postgres, sim):
     """Two servers on one catalog, with the source `prod`."""
     catalog = postgres.create_database()
     one = spawn_server(catalog)
-    two = spawn_server(catalog, config_overrides=same_place(one))
-    password = one.admin_password()
-    # The first start made the password up and wrote it beside its own data only.
-    two.admin_password = lambda: password
+    two = replica(spawn_server, one)
     make_account(sim)
     add_source(one, sim)
     sim.reset_log()

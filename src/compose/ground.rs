@@ -11,6 +11,7 @@ use ducksync_core::{
     Result,
     breaker::Breakers,
     catalog::{SecretStore, Versions},
+    savings::Savings,
     source::Sources,
     time::SystemClock,
 };
@@ -34,6 +35,7 @@ pub(super) struct Ground {
     secrets: Arc<dyn SecretStore>,
     sources: Arc<dyn Sources>,
     breakers: Arc<Breakers>,
+    pub(super) savings: Arc<Savings>,
 }
 
 impl Ground {
@@ -47,6 +49,7 @@ impl Ground {
         Ok(Self {
             sources: Arc::new(sources),
             breakers: Arc::new(Breakers::new(BREAKER.0, BREAKER.1)),
+            savings: Arc::new(Savings::new(catalog.clone(), Arc::new(SystemClock))),
             config,
             key,
             catalog,
@@ -100,6 +103,7 @@ impl Ground {
             files: self.engine.files(),
             clock: Arc::new(SystemClock),
             breakers: self.breakers.clone(),
+            savings: self.savings.clone(),
         };
         Arc::new(Feeds::start(settings, services))
     }
@@ -142,6 +146,7 @@ impl Ground {
             runs: feeds.clone(),
             storage: mover.clone(),
             breakers: self.breakers.clone(),
+            savings: self.savings.clone(),
             clock: Arc::new(SystemClock),
             sealing_key: sealing.fingerprint(&[b"sealing key of the query service"]),
         };

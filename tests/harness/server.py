@@ -2,7 +2,7 @@
 
 import json
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from harness.oracle import EXTENSIONS, Oracle
@@ -117,3 +117,20 @@ def flat(settings: Mapping[str, object], prefix: str = "") -> dict[str, object]:
 def to_toml(settings: Mapping[str, object]) -> str:
     """Dotted keys and values; JSON's text, booleans, numbers and lists are TOML's as well."""
     return "".join(f"{key} = {json.dumps(value)}\n" for key, value in settings.items())
+
+
+def same_place(server: Server) -> dict[str, object]:
+    """The settings with which another server is a replica of this one."""
+    return {
+        "lake.data_path": server.config["lake.data_path"],
+        "secret_key_file": str(server.directory / "ducksync-data" / "secret.key"),
+    }
+
+
+def replica(spawn_server: Callable[..., Server], server: Server) -> Server:
+    """Another server on the same catalog and data path."""
+    other = spawn_server(server.config["catalog.url"], config_overrides=same_place(server))
+    password = server.admin_password()
+    # The first start made the password up and wrote it beside its own data only.
+    other.admin_password = lambda: password
+    return other

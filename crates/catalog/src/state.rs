@@ -17,6 +17,7 @@ mod lost;
 mod prune;
 mod run_row;
 mod runs;
+mod savings;
 mod secrets;
 mod sources;
 mod tokens;

@@ -75,6 +75,8 @@ commands! {
     NeedsRefresh(CacheName) = "needs_refresh",
     /// Lists a cache's runs.
     CacheHistory(CacheHistory) = "cache_history",
+    /// What caches spared their sources.
+    Savings(Savings) = "savings",
     /// Stops automatic runs.
     Suspend(DatasetName) = "suspend",
     /// Lets automatic runs go on.
@@ -164,6 +166,8 @@ arguments! {
     }
     /// Of `cache_history`.
     CacheHistory { cache_name: String, #[serde(default = "hundred")] limit: i64, }
+    /// Of `savings`.
+    Savings { cache_name: Option<String>, #[serde(default = "thirty")] days: i64, }
     /// A dataset.
     DatasetName { name: String, }
     /// Of `explain_route`.
@@ -172,6 +176,10 @@ arguments! {
     Snapshots { dataset: Option<String>, }
     /// Of `status`.
     Status { name: Option<String>, }
+}
+
+fn thirty() -> i64 {
+    30
 }
 
 fn yes() -> bool {

@@ -5,7 +5,7 @@
 //! is written here once: ids and names ([`id`], [`name`]), the lake's types and columns ([`types`]),
 //! immutable versions and the changes that lead from one to the next ([`version`], [`change`]),
 //! definitions and their state ([`dataset`], [`source`]), runs ([`run`]), freshness ([`freshness`]),
-//! the breakers of sources ([`breaker`]), errors ([`error`]), streams ([`stream`]) and management commands ([`command`]).
+//! the breakers of sources ([`breaker`]) and what they were spared ([`savings`]), errors ([`error`]), streams ([`stream`]) and management commands ([`command`]).
 //!
 //! Traits live beside the words they use: [`engine`], [`files`], [`source`], [`catalog`], [`auth`],
 //! [`run::RunRequests`] and [`time::Clock`].
@@ -23,6 +23,7 @@ pub mod freshness;
 pub mod id;
 pub mod name;
 pub mod run;
+pub mod savings;
 pub mod secret;
 pub mod session;
 pub mod source;

@@ -232,6 +232,10 @@ pub trait Source: Send + Sync {
     /// Stops a statement. Not an error if it ended already.
     async fn abort(&self, query_id: &str) -> Result<()>;
 
+    /// The size of the warehouse that runs its statements, in its own words; needs none. `None` if it has
+    /// none, or does not say.
+    async fn warehouse_size(&self) -> Result<Option<String>>;
+
     /// The names that a bare or partly qualified name of the statement can mean: folded as the source
     /// folds, completed with the session's database and schema.
     async fn resolve(&self, parts: &[SourcePart], context: &SourceContext) -> Result<ObjectName>;

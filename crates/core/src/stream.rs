@@ -88,3 +88,11 @@ impl std::fmt::Debug for BatchStream {
             .finish_non_exhaustive()
     }
 }
+
+/// The bytes of a batch's values: of a slice, those of its rows only.
+pub fn arrow_bytes(batch: &RecordBatch) -> usize {
+    let columns = batch.columns().iter();
+    columns
+        .map(|column| column.to_data().get_slice_memory_size().unwrap_or(0))
+        .sum()
+}

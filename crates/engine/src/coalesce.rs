@@ -2,12 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use arrow::{
-    array::{Array, RecordBatch},
-    compute::concat_batches,
-    error::ArrowError,
-};
-use ducksync_core::{Error, Result};
+use arrow::{array::RecordBatch, compute::concat_batches, error::ArrowError};
+use ducksync_core::{Error, Result, stream::arrow_bytes};
 
 use crate::{
     conform::Shape,
@@ -79,7 +75,7 @@ impl Coalescer {
                 };
                 let chunk = self.shape.conform(chunk)?;
                 pending.rows += chunk.num_rows();
-                pending.bytes += bytes(&chunk);
+                pending.bytes += arrow_bytes(&chunk);
                 pending.chunks.push(chunk);
                 Ok(true)
             }
@@ -114,12 +110,4 @@ fn join(chunks: &[RecordBatch]) -> Result<Option<RecordBatch>, ArrowError> {
         [single] => Ok(Some(single.clone())),
         [first, ..] => concat_batches(&first.schema(), chunks).map(Some),
     }
-}
-
-fn bytes(chunk: &RecordBatch) -> usize {
-    chunk
-        .columns()
-        .iter()
-        .map(|column| column.to_data().get_slice_memory_size().unwrap_or(0))
-        .sum()
 }

@@ -16,6 +16,7 @@ use ducksync_core::{
     error::Result,
     id::RunId,
     run::{RunOutcome, RunReason},
+    savings::Tally,
     source::{Source, SourceContext},
     time::Instant,
     version::Lake,
@@ -25,7 +26,7 @@ use crate::{
     FeedsConfig,
     decide::{Check, Decision, Verdict, compare, judge},
     due::expiry_of_check,
-    runs::{Place, Progress},
+    runs::{Place, Progress, Watch},
     services::Services,
     tokens::{self, Logins, Purpose, Reading},
 };
@@ -48,6 +49,19 @@ pub(crate) struct Try<'a> {
     /// T: the catalog's clock before anything was asked of the source (G-7).
     pub(crate) at: Instant,
     pub(crate) context: SourceContext,
+}
+
+impl Try<'_> {
+    fn count(&self, tally: &Tally) {
+        self.services.savings.count(self.dataset.id, tally);
+    }
+
+    fn count_bytes(&self, watch: &Watch) {
+        self.count(&Tally {
+            source_bytes: i64::try_from(watch.bytes()).unwrap_or(i64::MAX),
+            ..Tally::default()
+        });
+    }
 }
 
 /// What a try came to.

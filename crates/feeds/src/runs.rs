@@ -12,7 +12,7 @@ mod progress;
 mod undo;
 
 pub(crate) use place::Place;
-pub(crate) use progress::Progress;
+pub(crate) use progress::{Progress, Watch};
 
 use std::sync::Arc;
 

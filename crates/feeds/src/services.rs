@@ -8,6 +8,7 @@ use ducksync_core::{
     engine::Stager,
     error::{Error, ErrorKind, FailureClass},
     files::FileStore,
+    savings::Savings,
     source::Sources,
     time::Clock,
 };
@@ -27,6 +28,7 @@ pub struct Services {
     pub files: Arc<dyn FileStore>,
     pub clock: Arc<dyn Clock>,
     pub breakers: Arc<Breakers>,
+    pub savings: Arc<Savings>,
 }
 
 /// An error of our own catalog or data path. "Unavailable" means class SOURCE where nothing else is

@@ -6,6 +6,7 @@ mod definition;
 mod explain_route;
 mod list;
 mod refresh;
+mod savings;
 mod sources;
 mod state;
 mod storage;
@@ -69,6 +70,7 @@ impl Query {
                 self.needs_refresh(session, &arguments.cache_name).await
             }
             Command::CacheHistory(arguments) => self.cache_history(session, arguments).await,
+            Command::Savings(arguments) => self.savings(session, arguments).await,
             Command::Suspend(arguments) => self.suspend(session, &arguments.name).await,
             Command::Resume(arguments) => self.resume(session, &arguments.name).await,
             Command::ExplainRoute(arguments) => self.explain_route(session, arguments).await,

@@ -10,6 +10,7 @@ mod caches;
 mod call;
 mod change_query;
 mod commands;
+mod counted;
 mod data_path;
 mod dialect;
 mod fallback;

@@ -88,6 +88,7 @@ impl Query {
         plan.versions
             .iter()
             .for_each(|version| self.remember(version));
+        self.count_answer(&plan);
         let ticket = Ticket::Local(LocalTicket {
             text: plan.text,
             parameters: parameters.map(encode_batch).transpose()?,
@@ -145,7 +146,8 @@ impl Query {
         let (schema, fields) = (stream.schema(), stream.fields().clone());
         let data_path = self.data_path.clone();
         let batches = stream.inspect_err(move |error| _ = data_path.judge(error));
-        Ok(BatchStream::new(schema, fields, batches))
+        let datasets = ticket.text.relations.iter().map(|r| r.dataset);
+        Ok(self.count_rows(datasets, BatchStream::new(schema, fields, batches)))
     }
 }
 

@@ -15,6 +15,7 @@ use ducksync_core::{
     files::FileStore,
     id::{DatasetId, RunId, StatementId},
     run::RunRequests,
+    savings::Savings,
     session::{AnswerMetadata, CacheStatus, Contract, Route},
     source::Sources,
     time::Clock,
@@ -114,6 +115,8 @@ pub struct QueryParts {
     pub storage: Arc<dyn StorageMoves>,
     /// Sources that are left alone for a while.
     pub breakers: Arc<Breakers>,
+    /// What caches spared their sources.
+    pub savings: Arc<Savings>,
     /// Tells the time for ages.
     pub clock: Arc<dyn Clock>,
     /// 32 bytes by which tickets and handles are sealed; the same on every replica.

@@ -6,7 +6,7 @@
 //! (`http`, `retry`, `protocol`); a statement
 //! is run and waited for (`statement`, `failure`); its rows are streamed (`result`, `chunk`, `wire`,
 //! `rowset`) and converted as declared (`columns`, `convert`). Questions of metadata (`questions`,
-//! `explain`, `listing`, `views`, `tokens`) are statements like others, of a kind that needs no warehouse
+//! `explain`, `listing`, `views`, `tokens`, `warehouse`) are statements like others, of a kind that needs no warehouse
 //! where Snowflake allows; what is asked at the same time is asked at once (`batch`, `bisect`), and
 //! `answer` reads what comes back.
 //!
@@ -42,6 +42,7 @@ mod settings;
 mod statement;
 mod tokens;
 mod views;
+mod warehouse;
 mod wire;
 
 use std::sync::Arc;
@@ -67,6 +68,7 @@ use questions::Questions;
 use session::Session;
 use settings::{Options, Settings};
 use statement::Manner;
+use warehouse::Warehouse;
 
 /// Makes Snowflake sources.
 ///
@@ -111,6 +113,7 @@ impl SourceFactory for SnowflakeFactory {
 struct Snowflake {
     sessions: Arc<SessionPool>,
     questions: Questions,
+    warehouse: Warehouse,
     kept: KeptReplies,
     options: Options,
 }
@@ -123,6 +126,7 @@ impl Snowflake {
         Ok(Self {
             questions: Questions::new(sessions.clone(), settings.options),
             sessions,
+            warehouse: Warehouse::default(),
             kept: KeptReplies::default(),
             options: settings.options,
         })
@@ -263,6 +267,10 @@ impl Source for Snowflake {
         let session = self.kept.forget(query_id);
         let session = session.unwrap_or_else(|| self.sessions.session(Place::default()));
         statement::abort(&session, query_id).await
+    }
+
+    async fn warehouse_size(&self) -> Result<Option<String>> {
+        self.warehouse.size(&self.sessions, self.options).await
     }
 
     async fn resolve(&self, parts: &[SourcePart], context: &SourceContext) -> Result<ObjectName> {

@@ -5,6 +5,7 @@ mod datasets;
 mod definitions;
 mod grants;
 mod history;
+mod savings;
 mod upkeep;
 
 use std::time::Duration;

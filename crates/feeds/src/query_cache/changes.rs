@@ -24,7 +24,7 @@ use futures::StreamExt as _;
 
 use super::{
     Load, Try,
-    load::{checkpoint, count, record_staging},
+    load::{checkpoint, count, record_staging, submit},
 };
 use crate::services::ours;
 
@@ -50,8 +50,7 @@ pub(super) async fn load(
         Ok(basis) => basis,
         Err(why) => return full(a_try, why),
     };
-    let submitted = source.submit(&changes.sql(since), &a_try.context).await;
-    let submitted = match a_try.progress.of_source(submitted) {
+    let submitted = match submit(a_try, source, &changes.sql(since)).await {
         Ok(submitted) => submitted,
         Err(error) if refused(&error) => {
             tokens.no_changes_until = a_try.at.checked_add_signed(REFUSED);
@@ -59,7 +58,6 @@ pub(super) async fn load(
         }
         Err(error) => return Err(error),
     };
-    a_try.progress.submitted(source, &submitted.query_id);
     if !same_columns(&version.columns, &images(&submitted.columns)) {
         return full(a_try, "the columns changed");
     }
@@ -137,6 +135,7 @@ async fn stage(
     let stager = &a_try.services.stager;
     let applied = stager.stage_changes(request, version.clone(), CHANGE_ACTION, stream);
     let applied = applied.await;
+    a_try.count_bytes(&watch);
     if let Some(error) = watch.error() {
         if let Ok(Some(applied)) = applied {
             a_try.progress.touched(&applied.touched);

@@ -1,6 +1,6 @@
 //! One load: one source statement, streamed into new files (C-11).
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use ducksync_core::{
     change::TableChange,
@@ -8,6 +8,7 @@ use ducksync_core::{
     engine::{StageRequest, Staged},
     error::{Error, Result},
     run::{RunOutcome, RunReason},
+    savings::Tally,
     source::{Source, Submitted},
     version::Version,
 };
@@ -27,9 +28,7 @@ pub(super) async fn load(
     reason: RunReason,
     mut tokens: SourceState,
 ) -> Result<Load> {
-    let submitted = source.submit(&cache.query, &a_try.context).await;
-    let submitted = a_try.progress.of_source(submitted)?;
-    a_try.progress.submitted(source, &submitted.query_id);
+    let submitted = submit(a_try, source, &cache.query).await?;
     tokens.read_by = Some(submitted.query_id.clone());
     let existing = a_try.lake.versions.get(&a_try.dataset.id);
     let columns = columns_of_load(&submitted.columns, existing.map(Arc::as_ref))?;
@@ -51,6 +50,27 @@ pub(super) async fn load(
     })
 }
 
+/// Runs a statement of the load at the source, and counts what it cost.
+pub(super) async fn submit(
+    a_try: &Try<'_>,
+    source: &Arc<dyn Source>,
+    sql: &str,
+) -> Result<Submitted> {
+    let began = Instant::now();
+    let submitted = source.submit(sql, &a_try.context).await;
+    let submitted = a_try.progress.of_source(submitted)?;
+    let took = i64::try_from(began.elapsed().as_millis()).unwrap_or(i64::MAX);
+    a_try.progress.submitted(source, &submitted.query_id);
+    a_try.count(&Tally {
+        source_statements: 1,
+        source_milliseconds: took,
+        // Nice to know, and no reason to fail.
+        warehouse_size: source.warehouse_size().await.unwrap_or_default(),
+        ..Tally::default()
+    });
+    Ok(submitted)
+}
+
 /// Streams the result into files whose place is known to the ledger before the first byte is written
 /// (G-4): whatever happens to this process, its files are found and removed.
 async fn stage(
@@ -65,6 +85,7 @@ async fn stage(
     let stream = a_try.progress.of_source(stream)?;
     let (stream, watch) = a_try.progress.watch(stream);
     let staged = a_try.services.stager.stage(request, stream).await;
+    a_try.count_bytes(&watch);
     // A stream that failed is never a load, whatever became of the files.
     if let Some(error) = watch.error() {
         if let Ok(staged) = staged {

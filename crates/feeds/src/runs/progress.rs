@@ -12,6 +12,7 @@ use ducksync_core::{
     engine::{Staged, Touched},
     error::{Error, FailureClass, Result},
     source::Source,
+    stream::arrow_bytes,
 };
 use futures::Stream;
 
@@ -139,28 +140,43 @@ impl Progress {
 
 /// What came through a watched stream.
 #[derive(Clone, Default)]
-pub(crate) struct Watch(Arc<Mutex<(u64, Option<Error>)>>);
+pub(crate) struct Watch(Arc<Mutex<Seen>>);
+
+#[derive(Default)]
+struct Seen {
+    rows: u64,
+    bytes: usize,
+    error: Option<Error>,
+}
 
 impl Watch {
     /// Rows that came.
     pub(crate) fn rows(&self) -> u64 {
-        self.lock().0
+        self.lock().rows
+    }
+
+    /// Arrow bytes of them.
+    pub(crate) fn bytes(&self) -> usize {
+        self.lock().bytes
     }
 
     /// The error that ended it.
     pub(crate) fn error(&self) -> Option<Error> {
-        self.lock().1.as_ref().map(Error::duplicate)
+        self.lock().error.as_ref().map(Error::duplicate)
     }
 
     fn saw(&self, item: &Result<RecordBatch>) {
         let mut seen = self.lock();
         match item {
-            Ok(batch) => seen.0 += batch.num_rows() as u64,
-            Err(error) => seen.1 = Some(error.duplicate()),
+            Ok(batch) => {
+                seen.rows += batch.num_rows() as u64;
+                seen.bytes += arrow_bytes(batch);
+            }
+            Err(error) => seen.error = Some(error.duplicate()),
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, (u64, Option<Error>)> {
+    fn lock(&self) -> MutexGuard<'_, Seen> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

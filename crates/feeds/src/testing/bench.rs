@@ -2,14 +2,18 @@
 
 use std::{sync::Arc, time::Duration};
 
+use async_trait::async_trait;
+use chrono::NaiveDate;
 use ducksync_core::{
+    Result,
     breaker::Breakers,
     dataset::{InvalidationMode, QueryCache, RefreshMethod, TtlAction},
     id::{DatasetId, OwnerId},
     name::Name,
     run::{RunReason, RunRequest, RunRequests, RunResult, RunStatus, RunTrigger},
+    savings::{DayTally, Savings, SavingsStore},
     source::TypeOptions,
-    time::Clock,
+    time::{Clock, SystemClock},
 };
 
 use super::{
@@ -20,6 +24,20 @@ use super::{
     world::{World, WorldClock, pass},
 };
 use crate::{Feeds, FeedsConfig, Services};
+
+/// What was spared is counted, and nobody asks for it here.
+struct Unkept;
+
+#[async_trait]
+impl SavingsStore for Unkept {
+    async fn add_savings(&self, _tallies: &[DayTally]) -> Result<()> {
+        Ok(())
+    }
+
+    async fn savings(&self, _since: NaiveDate) -> Result<Vec<DayTally>> {
+        Ok(Vec::new())
+    }
+}
 
 /// A cache of `prod` in mode `auto`, without TTL.
 pub(crate) fn cache() -> QueryCache {
@@ -183,6 +201,7 @@ fn process(
         stager: Arc::new(storage.clone()),
         files: Arc::new(storage.clone()),
         clock: Arc::new(WorldClock(world.clone())) as Arc<dyn Clock>,
+        savings: Arc::new(Savings::new(Arc::new(Unkept), Arc::new(SystemClock))),
         breakers: Arc::new(Breakers::new(
             Duration::from_secs(5),
             Duration::from_secs(600),

@@ -217,6 +217,10 @@ impl Source for ScriptedSource {
         Ok(())
     }
 
+    async fn warehouse_size(&self) -> Result<Option<String>> {
+        Ok(None)
+    }
+
     async fn resolve(&self, parts: &[SourcePart], _: &SourceContext) -> Result<ObjectName> {
         Ok(object(&parts[parts.len() - 1].text))
     }
@@ -293,6 +297,10 @@ impl Source for MetadataLogin {
 
     async fn abort(&self, _: &str) -> Result<()> {
         Ok(())
+    }
+
+    async fn warehouse_size(&self) -> Result<Option<String>> {
+        Ok(None)
     }
 
     async fn resolve(&self, parts: &[SourcePart], context: &SourceContext) -> Result<ObjectName> {

@@ -106,7 +106,8 @@ impl Asker {
     }
 }
 
-fn manner(tag: &str) -> Manner {
+/// How questions of metadata are asked.
+pub(super) fn manner(tag: &str) -> Manner {
     Manner {
         tag: Some(tag.to_owned()),
         timeout: Some(TIMEOUT),

@@ -9,6 +9,7 @@ use ducksync_core::{
     dataset::{Dataset, Proof},
     error::Error,
     run::{RunCompletion, RunFailure, RunOutcome, RunReason, RunResult, RunStatus},
+    savings::Tally,
 };
 
 use super::{Ended, Start, Work};
@@ -38,6 +39,11 @@ impl Work<'_> {
             }
         }
         failure::healed(&self.feeds.services, before).await;
+        let loaded = Tally {
+            loads: 1,
+            ..Tally::default()
+        };
+        self.feeds.services.savings.count(before.id, &loaded);
         self.result(RunStatus::Completed, Some(reason), outcome, None)
     }
 
@@ -64,6 +70,14 @@ impl Work<'_> {
 
     async fn skipped_after_check(&self, reason: RunReason) -> Ended {
         FeedCounters::add(&self.feeds.counters.loads_avoided, 1);
+        let avoided = Tally {
+            loads_avoided: 1,
+            ..Tally::default()
+        };
+        self.feeds
+            .services
+            .savings
+            .count(self.flight.dataset, &avoided);
         let done = self.finish(RunStatus::Skipped, Some(reason), None).await;
         Ended::Done(Box::new(done))
     }
