@@ -21,13 +21,14 @@ use ducksync_catalog::{Catalog, crypto::SecretKey};
 use ducksync_core::{
     Result,
     auth::Authenticator,
+    by_source::SourceTraffic,
     catalog::{DatasetStore, Versions},
-    engine::QueryEngine,
     files::FileStore,
     savings::Savings,
     secret::SecretText,
     source::SourceDefinition,
 };
+use ducksync_engine::Engine;
 use ducksync_feeds::{FeedCounters, Feeds};
 use ducksync_flight::{FlightConfig, FlightParts, FlightServer, TlsConfig};
 use ducksync_query::Query;
@@ -44,7 +45,7 @@ pub(crate) struct Parts {
     /// What this process knows of the lake.
     pub(crate) versions: Arc<dyn Versions>,
     /// The engine that answers.
-    pub(crate) engine: Arc<dyn QueryEngine>,
+    pub(crate) engine: Arc<Engine>,
     /// The lake's files.
     pub(crate) files: Arc<dyn FileStore>,
     /// Runs.
@@ -53,6 +54,8 @@ pub(crate) struct Parts {
     pub(crate) counters: Arc<FeedCounters>,
     /// Statements.
     pub(crate) query: Arc<Query>,
+    /// What was asked of sources.
+    pub(crate) traffic: Arc<SourceTraffic>,
     authenticator: Arc<dyn Authenticator>,
     mover: Arc<StorageMover>,
     savings: Arc<Savings>,
@@ -88,6 +91,7 @@ pub(crate) async fn compose(config: &Config) -> Result<Parts> {
             ground.savings.clone(),
         ),
         savings: ground.savings,
+        traffic: ground.traffic,
         versions: catalog.clone(),
         counters: feeds.counters(),
         files: ground.engine.files(),

@@ -7,7 +7,7 @@ use std::fmt::{Display, Write};
 pub(super) struct Exposition(String);
 
 impl Exposition {
-    /// Begins the metric `ducksync_{name}` of a kind: `counter` or `gauge`.
+    /// Begins the metric `ducksync_{name}` of a kind: `counter`, `gauge` or `histogram`.
     pub(super) fn metric(&mut self, name: &str, kind: &str, help: &str) {
         // Writing to a String cannot fail.
         let _ = writeln!(self.0, "# HELP ducksync_{name} {help}");
@@ -25,6 +25,27 @@ impl Exposition {
             false => format!("{{{}}}", labels.join(",")),
         };
         let _ = writeln!(self.0, "ducksync_{name}{labels} {value}");
+    }
+
+    /// Adds a histogram to the metric that was begun last: those up to each bound and not up to the one
+    /// before, all, and their sum.
+    pub(super) fn histogram(
+        &mut self,
+        name: &str,
+        labels: &[(&str, &str)],
+        bounds: impl IntoIterator<Item = (f64, u64)>,
+        (count, sum): (u64, f64),
+    ) {
+        let bucket = format!("{name}_bucket");
+        let mut upto = 0;
+        for (bound, more) in bounds {
+            upto += more;
+            let bound = bound.to_string();
+            self.sample(&bucket, &[labels, &[("le", &bound)]].concat(), upto);
+        }
+        self.sample(&bucket, &[labels, &[("le", "+Inf")]].concat(), count);
+        self.sample(&format!("{name}_sum"), labels, sum);
+        self.sample(&format!("{name}_count"), labels, count);
     }
 
     /// A metric of one sample without labels.
@@ -48,6 +69,21 @@ fn escaped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn o4_buckets_count_what_the_smaller_ones_do_too() {
+        let mut text = Exposition::default();
+        let bounds = [(0.5, 2), (1.0, 1)];
+        text.histogram("seconds", &[("route", "local")], bounds, (4, 9.5));
+        assert_eq!(
+            text.into_text(),
+            "ducksync_seconds_bucket{route=\"local\",le=\"0.5\"} 2\n\
+             ducksync_seconds_bucket{route=\"local\",le=\"1\"} 3\n\
+             ducksync_seconds_bucket{route=\"local\",le=\"+Inf\"} 4\n\
+             ducksync_seconds_sum{route=\"local\"} 9.5\n\
+             ducksync_seconds_count{route=\"local\"} 4\n"
+        );
+    }
 
     #[test]
     fn o4_samples_are_in_prometheus_text() {

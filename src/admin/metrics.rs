@@ -5,7 +5,7 @@ use std::{fs, sync::atomic::Ordering::Relaxed, time::Duration};
 use chrono::Utc;
 use ducksync_core::{freshness::age_seconds, version::Lake};
 use ducksync_feeds::FeedCounters;
-use ducksync_query::SharingCounts;
+use ducksync_query::{BUCKETS, Labels, SharingCounts};
 
 use super::exposition::Exposition;
 use crate::compose::Parts;
@@ -30,11 +30,93 @@ pub(super) fn metrics(parts: Option<&Parts>, uptime: Duration) -> String {
         );
     }
     if let Some(parts) = parts {
+        statements(&mut text, parts);
+        sources(&mut text, parts);
         runs(&mut text, &parts.counters);
         passthrough(&mut text, &parts.query.sharing());
         datasets(&mut text, &parts.versions.current());
     }
     text.into_text()
+}
+
+/// A label of what was not decided when the statement ended.
+const UNDECIDED: &str = "none";
+
+fn statements(text: &mut Exposition, parts: &Parts) {
+    let counts = parts.query.counts();
+    let statements = counts.statements();
+    text.metric("statements_total", "counter", "Statements that ended.");
+    for (labels, histogram) in &statements {
+        text.sample("statements_total", &words(labels), histogram.count);
+    }
+    text.metric(
+        "statement_seconds",
+        "histogram",
+        "Time that statements took until their last row was taken.",
+    );
+    for (labels, histogram) in &statements {
+        let buckets = BUCKETS.into_iter().zip(histogram.buckets);
+        let sums = (histogram.count, histogram.seconds);
+        text.histogram("statement_seconds", &words(labels), buckets, sums);
+    }
+    text.metric(
+        "errors_total",
+        "counter",
+        "Errors that clients were answered with.",
+    );
+    for (kind, count) in counts.errors() {
+        text.sample("errors_total", &[("error_type", kind)], count);
+    }
+    text.single(
+        "sessions",
+        "gauge",
+        "Sessions that are open.",
+        parts.query.sessions().count(),
+    );
+    text.single(
+        "statement_queue_depth",
+        "gauge",
+        "Statements that wait for room in the engine.",
+        parts.engine.waiting(),
+    );
+}
+
+fn words(labels: &Labels) -> [(&'static str, &'static str); 3] {
+    let route = labels.route.map_or(UNDECIDED, |route| route.as_str());
+    let cache_status = labels
+        .cache_status
+        .map_or(UNDECIDED, |status| status.as_str());
+    [
+        ("route", route),
+        ("status", labels.ending.as_str()),
+        ("cache_status", cache_status),
+    ]
+}
+
+fn sources(text: &mut Exposition, parts: &Parts) {
+    let traffic = &parts.traffic;
+    for (name, help, counts) in [
+        (
+            "source_requests_total",
+            "Requests that were sent to sources.",
+            &traffic.requests,
+        ),
+        (
+            "source_bytes_total",
+            "Bytes that sources sent.",
+            &traffic.bytes,
+        ),
+        (
+            "source_loads_avoided_total",
+            "Loads that a check of the source spared.",
+            &parts.counters.loads_avoided,
+        ),
+    ] {
+        text.metric(name, "counter", help);
+        for (source, count) in counts.each() {
+            text.sample(name, &[("source", &source)], count);
+        }
+    }
 }
 
 fn runs(text: &mut Exposition, counters: &FeedCounters) {
@@ -65,11 +147,6 @@ fn runs(text: &mut Exposition, counters: &FeedCounters) {
             "runs_joined_total",
             "Requests that a run of somebody else answered.",
             &counters.joined,
-        ),
-        (
-            "source_loads_avoided_total",
-            "Loads that a proof of unchanged spared.",
-            &counters.loads_avoided,
         ),
         (
             "claims_expired_total",

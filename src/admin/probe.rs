@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use ducksync_core::Result;
+use ducksync_core::{Result, engine::QueryEngine as _};
 use tokio::sync::{Mutex, watch};
 use tokio_util::sync::CancellationToken;
 

@@ -180,7 +180,7 @@ async fn examine_sources(
     findings: &mut Findings,
 ) {
     let lake = catalog.current();
-    let open = sources::open(config, catalog.clone(), secrets);
+    let open = sources::open(config, catalog.clone(), secrets, &Arc::default());
     let mut names: Vec<&Name> = lake.sources.values().map(|source| &source.name).collect();
     names.sort();
     for name in names {

@@ -10,6 +10,7 @@ use ducksync_catalog::{
 use ducksync_core::{
     Result,
     breaker::Breakers,
+    by_source::SourceTraffic,
     catalog::{SecretStore, Versions},
     savings::Savings,
     source::Sources,
@@ -36,6 +37,7 @@ pub(super) struct Ground {
     sources: Arc<dyn Sources>,
     breakers: Arc<Breakers>,
     pub(super) savings: Arc<Savings>,
+    pub(super) traffic: Arc<SourceTraffic>,
 }
 
 impl Ground {
@@ -45,11 +47,13 @@ impl Ground {
             Arc::new(AllSecrets::new(config.secrets.clone(), catalog.clone()));
         let data_path = catalog.current().data_path.clone();
         let engine = engine::open(&config, &data_path, secrets.as_ref()).await?;
-        let sources = sources::open(&config, catalog.clone(), secrets.clone());
+        let traffic = Arc::default();
+        let sources = sources::open(&config, catalog.clone(), secrets.clone(), &traffic);
         Ok(Self {
             sources: Arc::new(sources),
             breakers: Arc::new(Breakers::new(BREAKER.0, BREAKER.1)),
             savings: Arc::new(Savings::new(catalog.clone(), Arc::new(SystemClock))),
+            traffic,
             config,
             key,
             catalog,

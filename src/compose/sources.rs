@@ -12,6 +12,7 @@ use std::{
 use async_trait::async_trait;
 use ducksync_core::{
     Error, ErrorKind, Result,
+    by_source::SourceTraffic,
     catalog::{SecretStore, Versions},
     name::Name,
     secret::Secret,
@@ -27,11 +28,13 @@ pub(crate) fn open(
     config: &Config,
     versions: Arc<dyn Versions>,
     secrets: Arc<dyn SecretStore>,
+    traffic: &Arc<SourceTraffic>,
 ) -> OpenSources {
     let snowflake = match config.testing {
         true => SnowflakeFactory::for_testing(),
         false => SnowflakeFactory::new(),
     };
+    let snowflake = snowflake.counting(traffic.clone());
     let snowflake: Arc<dyn SourceFactory> = Arc::new(WithDefaults::new(snowflake, &config.sync));
     OpenSources::new(
         versions,

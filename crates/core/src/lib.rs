@@ -12,6 +12,7 @@
 
 pub mod auth;
 pub mod breaker;
+pub mod by_source;
 pub mod catalog;
 pub mod change;
 pub mod command;

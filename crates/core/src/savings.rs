@@ -12,7 +12,11 @@ use std::{
 use async_trait::async_trait;
 use chrono::NaiveDate;
 
-use crate::{error::Result, id::DatasetId, time::Clock};
+use crate::{
+    error::{Error, Result},
+    id::DatasetId,
+    time::Clock,
+};
 
 /// What was counted of one cache on one day.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -110,7 +114,14 @@ impl Savings {
     ///
     /// # Errors
     /// As [`SavingsStore::add_savings`]; what was counted is kept for the next time.
-    pub async fn flush(&self) -> Result<()> {
+    pub async fn flush(self: &Arc<Self>) -> Result<()> {
+        // Goes on when who asked for it goes away: what was taken is stored or put back.
+        let this = self.clone();
+        let flushed = tokio::spawn(async move { this.store_all().await }).await;
+        flushed.map_err(|error| Error::internal("savings were not stored").with_source(error))?
+    }
+
+    async fn store_all(&self) -> Result<()> {
         let _alone = self.flushing.lock().await;
         let taken: Vec<DayTally> = self
             .lock()
@@ -139,7 +150,7 @@ impl Savings {
     ///
     /// # Errors
     /// `Unavailable` if the store does not answer.
-    pub async fn since(&self, day: NaiveDate) -> Result<Vec<DayTally>> {
+    pub async fn since(self: &Arc<Self>, day: NaiveDate) -> Result<Vec<DayTally>> {
         self.flush().await?;
         self.store.savings(day).await
     }
@@ -165,7 +176,7 @@ pub fn credits_per_hour(size: &str) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{error::Error, time::SystemClock};
+    use crate::time::SystemClock;
 
     #[derive(Default)]
     struct Store {
@@ -191,7 +202,7 @@ mod tests {
     #[tokio::test]
     async fn o4_what_cannot_be_stored_is_kept_and_stored_once() {
         let store = Arc::new(Store::default());
-        let savings = Savings::new(store.clone(), Arc::new(SystemClock));
+        let savings = Arc::new(Savings::new(store.clone(), Arc::new(SystemClock)));
         let (dataset, one) = (
             DatasetId::generate(),
             Tally {

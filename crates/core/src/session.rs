@@ -132,6 +132,19 @@ pub enum CacheStatus {
     Bypass,
 }
 
+impl CacheStatus {
+    /// The word as it is shown.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Hit => "HIT",
+            Self::Miss => "MISS",
+            Self::Stale => "STALE",
+            Self::Revalidated => "REVALIDATED",
+            Self::Bypass => "BYPASS",
+        }
+    }
+}
+
 /// The story of one answer (V-2): FlightInfo's `app_metadata` and `ducksync_last_result()`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AnswerMetadata {

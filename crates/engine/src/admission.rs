@@ -30,6 +30,11 @@ impl Admission {
         }
     }
 
+    /// Statements that wait now.
+    pub(crate) fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed)
+    }
+
     /// Waits for room.
     ///
     /// # Errors

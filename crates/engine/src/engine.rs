@@ -44,6 +44,11 @@ pub(crate) struct Shared {
 }
 
 impl Engine {
+    /// Client statements that wait for room.
+    pub fn waiting(&self) -> usize {
+        self.shared.admission.waiting()
+    }
+
     /// Opens both instances. Must be called within a tokio runtime.
     ///
     /// # Errors

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use ducksync_core::run::RunStatus;
+use ducksync_core::{by_source::BySource, run::RunStatus};
 
 /// Counts of runs and of what they spared.
 #[derive(Debug, Default)]
@@ -25,7 +25,7 @@ pub struct FeedCounters {
     /// Further tries after a failed one.
     pub retries: AtomicU64,
     /// Loads that a proof of "unchanged" spared (`source_loads_avoided_total`).
-    pub loads_avoided: AtomicU64,
+    pub loads_avoided: BySource,
     /// Requests that were answered by a run somebody else had asked for.
     pub joined: AtomicU64,
     /// Claims that this process lost while it worked (`claims_expired_total`).

@@ -34,7 +34,8 @@ impl Query {
     /// # Errors
     /// As the command's description in SPEC says.
     pub async fn command(&self, session: &Arc<Session>, command: Command) -> Result<CommandAnswer> {
-        let rows = self.run_command(session, command).await?;
+        let rows = self.run_command(session, command).await;
+        let rows = self.counts().noting(rows)?;
         let stream = self
             .parts
             .engine

@@ -11,6 +11,7 @@ mod call;
 mod change_query;
 mod commands;
 mod counted;
+mod counts;
 mod data_path;
 mod dialect;
 mod fallback;
@@ -37,6 +38,7 @@ mod transactions;
 mod tree;
 mod write;
 
+pub use counts::{BUCKETS, Ending, Histogram, Labels, StatementCounts};
 pub use passthrough::SharingCounts;
 pub use query::{Query, QueryConfig, QueryParts};
 pub use session::{Session, SessionKey, Sessions};

@@ -1,6 +1,6 @@
 //! The local route: the engine answers on versions.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use arrow::array::RecordBatch;
 use ducksync_core::{
@@ -16,6 +16,7 @@ use futures::TryStreamExt as _;
 
 use crate::{
     Query, Session, call,
+    counts::Told,
     fallback::Answerer,
     parsed::ParsedQuery,
     read::{LocalPlan, Plan, no_parameters},
@@ -79,28 +80,35 @@ impl Query {
         session: &Arc<Session>,
         mut plan: LocalPlan,
         parameters: Option<&RecordBatch>,
+        began: Instant,
     ) -> Result<Answer> {
         let statement = self.statement(session, &plan, parameters.cloned());
         let described = match self.answerer(&mut plan, &statement).await? {
             Answerer::Engine(described) => described,
-            Answerer::Source(plan) => return self.answer_passthrough(session, plan).await,
+            Answerer::Source(plan) => return self.answer_passthrough(session, plan, began).await,
         };
         plan.versions
             .iter()
             .for_each(|version| self.remember(version));
         self.count_answer(&plan);
+        let cache_status = plan.cache_status.unwrap_or(CacheStatus::Bypass);
         let ticket = Ticket::Local(LocalTicket {
             text: plan.text,
             parameters: parameters.map(encode_batch).transpose()?,
             session: session.id,
             time_zone: session.time_zone(),
+            told: Some(Told {
+                route: Route::Local,
+                cache_status,
+                took: began.elapsed(),
+            }),
         });
         let metadata = AnswerMetadata {
             statement_id: StatementId::generate(),
             route: Route::Local,
             rule: plan.rule,
             reason: plan.reason,
-            cache_status: plan.cache_status.unwrap_or(CacheStatus::Bypass),
+            cache_status,
             snapshot_id: Some(plan.lake.snapshot),
             source_query_id: None,
             warnings: Vec::new(),

@@ -12,7 +12,7 @@ pub(crate) use shared::InFlight;
 pub use shared::SharingCounts;
 pub(crate) use unread::Unread;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use ducksync_core::{
     BatchStream, Error, Result,
@@ -25,6 +25,7 @@ use ducksync_core::{
 
 use crate::{
     Query, Session,
+    counts::Told,
     read::PassthroughPlan,
     statement::{Answer, Prepared, Rows},
     ticket::{PassthroughTicket, Ticket},
@@ -81,6 +82,7 @@ impl Query {
         &self,
         session: &Arc<Session>,
         plan: PassthroughPlan,
+        began: Instant,
     ) -> Result<Answer> {
         read_only(&plan.sql)?;
         let statement_id = StatementId::generate();
@@ -105,6 +107,11 @@ impl Query {
             schema: context.schema,
             role: context.role,
             types: context.types,
+            told: Some(Told {
+                route: Route::Passthrough,
+                cache_status: CacheStatus::Bypass,
+                took: began.elapsed(),
+            }),
         });
         let sealed = self.seal("ticket", &session.principal().name, &ticket.encode()?)?;
         let metadata = AnswerMetadata {

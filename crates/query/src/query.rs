@@ -2,7 +2,7 @@
 
 use std::{
     sync::{Arc, Weak},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use arrow::array::RecordBatch;
@@ -25,6 +25,7 @@ use ducksync_core::{
 
 use crate::{
     bind::VersionRef,
+    counts::{Ending, StatementCounts, Underway},
     data_path::DataPath,
     hint,
     parsed::{self, Foreign, Parsed, ParsedQuery},
@@ -137,6 +138,7 @@ pub struct Query {
     pub(crate) unread: Unread,
     pub(crate) data_path: Arc<DataPath>,
     pub(crate) in_flight: InFlight,
+    counts: Arc<StatementCounts>,
     /// For work that goes on when its caller has gone.
     pub(crate) this: Weak<Self>,
 }
@@ -161,6 +163,7 @@ impl Query {
             unread: Unread::new(config.unread_life),
             in_flight: InFlight::default(),
             data_path: Arc::default(),
+            counts: Arc::default(),
             parts,
             config,
         })
@@ -174,6 +177,11 @@ impl Query {
     /// How many statements wait for sources, and shared another's.
     pub fn sharing(&self) -> Arc<SharingCounts> {
         self.in_flight.counts()
+    }
+
+    /// How statements ended so far.
+    pub fn counts(&self) -> &Arc<StatementCounts> {
+        &self.counts
     }
 
     /// The lake's name: the catalog that clients see.
@@ -242,6 +250,19 @@ impl Query {
         sql: &str,
         transaction: Option<TransactionId>,
     ) -> Result<Prepared> {
+        let statement = Underway::begin(&self.counts);
+        let prepared = self.prepared(session, sql, transaction).await;
+        let (prepared, statement) = statement.unless_failed(self.counts.noting(prepared))?;
+        statement.goes_on();
+        Ok(prepared)
+    }
+
+    async fn prepared(
+        &self,
+        session: &Arc<Session>,
+        sql: &str,
+        transaction: Option<TransactionId>,
+    ) -> Result<Prepared> {
         let contract = hint::contract(sql, session.contract())?;
         let transaction = self.transaction_of(session, transaction)?;
         match parsed::parse(self.parts.engine.as_ref(), sql).await? {
@@ -275,12 +296,30 @@ impl Query {
     /// # Errors
     /// As the statement ends.
     pub async fn execute(&self, session: &Arc<Session>, request: ExecuteRequest) -> Result<Answer> {
+        let statement = Underway::begin(&self.counts);
+        let answer = self.counts.noting(self.executed(session, request).await);
+        let (answer, statement) = statement.unless_failed(answer)?;
+        match &answer {
+            Answer::Rows(_) => statement.goes_on(),
+            Answer::Affected(affected) => {
+                let story = &affected.metadata;
+                statement.end(Ending::Ok, Some((story.route, story.cache_status)));
+            }
+        }
+        Ok(answer)
+    }
+
+    async fn executed(&self, session: &Arc<Session>, request: ExecuteRequest) -> Result<Answer> {
+        let began = Instant::now();
         let contract = hint::contract(&request.sql, request.contract.clone())?;
         let engine = self.parts.engine.as_ref();
         let answer = match parsed::parse(engine, &request.sql).await? {
-            Parsed::Query(query) => self.read(session, &contract, &request, Ok(query)).await?,
+            Parsed::Query(query) => {
+                self.read(session, &contract, &request, Ok(query), began)
+                    .await?
+            }
             Parsed::Foreign(foreign) => {
-                self.read(session, &contract, &request, Err(foreign))
+                self.read(session, &contract, &request, Err(foreign), began)
                     .await?
             }
             Parsed::Write => self.write(session, &request).await?,
@@ -327,6 +366,7 @@ impl Query {
         contract: &Contract,
         request: &ExecuteRequest,
         query: Result<ParsedQuery, Foreign>,
+        began: Instant,
     ) -> Result<Answer> {
         let parameters = request.parameters.as_ref();
         if parameters.is_some_and(|rows| rows.num_rows() != 1) {
@@ -343,11 +383,11 @@ impl Query {
         match plan {
             Plan::Local(plan) => {
                 let used = plan.parameters_used;
-                self.answer_local(session, plan, parameters.filter(|_| !used))
+                self.answer_local(session, plan, parameters.filter(|_| !used), began)
                     .await
             }
             Plan::Passthrough(_) if parameters.is_some() => Err(no_parameters()),
-            Plan::Passthrough(plan) => self.answer_passthrough(session, plan).await,
+            Plan::Passthrough(plan) => self.answer_passthrough(session, plan, began).await,
         }
     }
 
@@ -378,11 +418,17 @@ impl Query {
     /// whose time is over or whose data only another replica has.
     pub async fn open(&self, session: &Arc<Session>, ticket: &[u8]) -> Result<BatchStream> {
         let principal = session.principal();
-        let stream = match Ticket::decode(&self.unseal("ticket", &principal.name, ticket)?)? {
-            Ticket::Local(ticket) => self.open_local(session, &ticket).await?,
-            Ticket::Passthrough(ticket) => self.open_passthrough(session, &ticket).await?,
+        let opened = self.unseal("ticket", &principal.name, ticket);
+        let opened = self
+            .counts
+            .noting(opened.and_then(|opened| Ticket::decode(&opened)))?;
+        let statement = Underway::fetching(&self.counts, opened.told());
+        let stream = match opened {
+            Ticket::Local(ticket) => self.open_local(session, &ticket).await,
+            Ticket::Passthrough(ticket) => self.open_passthrough(session, &ticket).await,
         };
-        Ok(self.running.track(ticket, stream))
+        let (stream, statement) = statement.unless_failed(self.counts.noting(stream))?;
+        Ok(statement.watch(self.running.track(ticket, stream)))
     }
 
     /// Stops the statement of a ticket, here and at its source; `false` if it does not stream in this

@@ -8,7 +8,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use ducksync_core::{Error, Result, id::SessionId, name::Name, source::TypeOptions};
 use serde::{Deserialize, Serialize};
 
-use crate::bind::BoundText;
+use crate::{bind::BoundText, counts::Told};
 
 /// The content of a sealed ticket: all that is needed to stream the rows, on any replica (V-3).
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -27,6 +27,7 @@ pub(crate) struct LocalTicket {
     pub(crate) parameters: Option<String>,
     pub(crate) session: SessionId,
     pub(crate) time_zone: String,
+    pub(crate) told: Option<Told>,
 }
 
 /// Rows that the source keeps.
@@ -39,9 +40,18 @@ pub(crate) struct PassthroughTicket {
     #[serde(default)]
     pub(crate) role: Option<String>,
     pub(crate) types: TypeOptions,
+    pub(crate) told: Option<Told>,
 }
 
 impl Ticket {
+    /// What it says of its statement; those of older servers say nothing.
+    pub(crate) fn told(&self) -> Option<Told> {
+        match self {
+            Self::Local(ticket) => ticket.told,
+            Self::Passthrough(ticket) => ticket.told,
+        }
+    }
+
     /// The ticket as bytes, to be sealed.
     pub(crate) fn encode(&self) -> Result<Vec<u8>> {
         serde_json::to_vec(self)

@@ -50,6 +50,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use ducksync_core::{
     BatchStream,
+    by_source::SourceTraffic,
     error::{Error, Result},
     name::ObjectName,
     secret::Secret,
@@ -60,7 +61,7 @@ use ducksync_core::{
 };
 
 use columns::Plan;
-use http::Http;
+use http::{Http, Traffic};
 use kept::KeptReplies;
 use pool::{Place, SessionPool};
 use protocol::QueryData;
@@ -80,9 +81,10 @@ use warehouse::Warehouse;
 ///
 /// Database and schema, of a secret and of a [`SourceContext`] alike, are identifiers as written in
 /// SQL: folded to upper case unless they are in double quotes.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct SnowflakeFactory {
     testing: bool,
+    traffic: Arc<SourceTraffic>,
 }
 
 impl SnowflakeFactory {
@@ -93,7 +95,16 @@ impl SnowflakeFactory {
 
     /// A factory for tests: `http` to any host, and short waits before repetitions.
     pub fn for_testing() -> Self {
-        Self { testing: true }
+        Self {
+            testing: true,
+            ..Self::default()
+        }
+    }
+
+    /// The same, counting what its sources send and receive.
+    #[must_use]
+    pub fn counting(self, traffic: Arc<SourceTraffic>) -> Self {
+        Self { traffic, ..self }
     }
 }
 
@@ -105,7 +116,11 @@ impl SourceFactory for SnowflakeFactory {
         secret: &Secret,
     ) -> Result<Arc<dyn Source>> {
         let settings = Settings::read(secret, &definition.options, self.testing).await?;
-        Ok(Arc::new(Snowflake::new(settings)?))
+        let traffic = Traffic {
+            requests: self.traffic.requests.of(&definition.name),
+            bytes: self.traffic.bytes.of(&definition.name),
+        };
+        Ok(Arc::new(Snowflake::new(settings, traffic)?))
     }
 }
 
@@ -119,8 +134,8 @@ struct Snowflake {
 }
 
 impl Snowflake {
-    fn new(settings: Settings) -> Result<Self> {
-        let http = Arc::new(Http::new(settings.base, settings.retry)?);
+    fn new(settings: Settings, traffic: Traffic) -> Result<Self> {
+        let http = Arc::new(Http::new(settings.base, settings.retry, traffic)?);
         let sessions = SessionPool::new(http, settings.login, settings.options.sessions);
         let sessions = Arc::new(sessions);
         Ok(Self {

@@ -159,6 +159,7 @@ impl Chunks {
             let error = Error::unavailable("its download broke off").with_source(error);
             Failed::Passing(error, None)
         };
+        self.session.http().sent();
         let mut response = request.headers(headers).send().await.map_err(lost)?;
         let status = response.status();
         if is_transient(status) || status.is_server_error() {
@@ -172,6 +173,7 @@ impl Chunks {
         let expected = usize::try_from(chunk.uncompressed_size).unwrap_or_default();
         let mut unpacking = Unpacking::with_capacity(expected);
         while let Some(piece) = response.chunk().await.map_err(lost)? {
+            self.session.http().received(piece.len());
             unpacking.push(&piece).map_err(passing)?;
         }
         unpacking.finish().map_err(passing)

@@ -4,7 +4,10 @@
 //! of every error: the pre-signed ones are secrets.
 
 use std::{
-    sync::atomic::{AtomicI64, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicI64, AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -37,8 +40,16 @@ pub(super) struct Http {
     objects: Client,
     base: Url,
     retry: RetryPolicy,
+    traffic: Traffic,
     /// By how many seconds the account's clock is ahead, by its last reply.
     ahead: AtomicI64,
+}
+
+/// What is counted of the requests of a source.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Traffic {
+    pub(super) requests: Arc<AtomicU64>,
+    pub(super) bytes: Arc<AtomicU64>,
 }
 
 /// No reply has said what time it is.
@@ -108,7 +119,7 @@ enum Failed {
 }
 
 impl Http {
-    pub(super) fn new(base: Url, retry: RetryPolicy) -> Result<Self> {
+    pub(super) fn new(base: Url, retry: RetryPolicy, traffic: Traffic) -> Result<Self> {
         let local = base.host_str().is_some_and(is_loopback);
         let client = |compressed: bool| {
             let mut builder = Client::builder()
@@ -130,6 +141,7 @@ impl Http {
             objects: client(false)?,
             base,
             retry,
+            traffic,
             ahead: AtomicI64::new(UNKNOWN),
         })
     }
@@ -187,6 +199,7 @@ impl Http {
         let request = self
             .request(call, token, repetition)
             .map_err(Failed::Lasting)?;
+        self.sent();
         let response = request
             .send()
             .await
@@ -225,6 +238,7 @@ impl Http {
                 "a reply of snowflake is larger than 256 MiB",
             )),
         })?;
+        self.received(body.len());
         envelope(&body)
             .map(Answer::Envelope)
             .map_err(Failed::Lasting)
@@ -269,6 +283,17 @@ impl Http {
             ));
         }
         Ok(self.objects.get(url))
+    }
+
+    /// Counts a request that goes out.
+    pub(super) fn sent(&self) {
+        self.traffic.requests.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts bytes of a reply.
+    pub(super) fn received(&self, bytes: usize) {
+        let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
+        self.traffic.bytes.fetch_add(bytes, Ordering::Relaxed);
     }
 
     fn unreachable(&self, error: reqwest::Error) -> Failed {

@@ -66,11 +66,13 @@ mod tests {
     use reqwest::Url;
 
     use super::*;
-    use crate::snowflake::{credential::password, refusals::Pauses, retry::RetryPolicy};
+    use crate::snowflake::{
+        credential::password, http::Traffic, refusals::Pauses, retry::RetryPolicy,
+    };
 
     fn pool(most: usize) -> SessionPool {
         let base = Url::parse("http://127.0.0.1:1/").unwrap();
-        let http = Arc::new(Http::new(base, RetryPolicy::quick()).unwrap());
+        let http = Arc::new(Http::new(base, RetryPolicy::quick(), Traffic::default()).unwrap());
         let login = Login::new("a", "u", password("p"), Pauses::quick());
         SessionPool::new(http, login, most)
     }

@@ -53,7 +53,8 @@ impl Work<'_> {
         if let Err(error) = datasets.change_state(dataset.id, change).await {
             return Ended::Failed(ours(error));
         }
-        self.skipped_after_check(RunReason::SourceUnchanged).await
+        self.skipped_after_check(dataset, RunReason::SourceUnchanged)
+            .await
     }
 
     /// As [`Work::unchanged`], but the data timestamp stays: the run has seen no data as of now.
@@ -64,20 +65,20 @@ impl Work<'_> {
         if let Err(error) = datasets.change_state(dataset.id, change).await {
             return Ended::Failed(ours(error));
         }
-        self.skipped_after_check(RunReason::FingerprintUnchanged)
+        self.skipped_after_check(dataset, RunReason::FingerprintUnchanged)
             .await
     }
 
-    async fn skipped_after_check(&self, reason: RunReason) -> Ended {
-        FeedCounters::add(&self.feeds.counters.loads_avoided, 1);
+    async fn skipped_after_check(&self, dataset: &Dataset, reason: RunReason) -> Ended {
+        if let Some(cache) = dataset.query_cache() {
+            let avoided = self.feeds.counters.loads_avoided.of(&cache.source);
+            FeedCounters::add(&avoided, 1);
+        }
         let avoided = Tally {
             loads_avoided: 1,
             ..Tally::default()
         };
-        self.feeds
-            .services
-            .savings
-            .count(self.flight.dataset, &avoided);
+        self.feeds.services.savings.count(dataset.id, &avoided);
         let done = self.finish(RunStatus::Skipped, Some(reason), None).await;
         Ended::Done(Box::new(done))
     }

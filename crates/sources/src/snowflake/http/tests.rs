@@ -21,6 +21,7 @@ fn g11_results_are_fetched_in_clear_text_only_if_the_account_is() {
     let secure = Http::new(
         Url::parse("https://a.example/").unwrap(),
         RetryPolicy::quick(),
+        Traffic::default(),
     )
     .unwrap();
     assert!(secure.download("http://b.example/x").is_err());
