@@ -60,7 +60,7 @@ async fn live(config: &Config, life: &Life) -> Result<Outcome> {
     loop {
         let composing = life
             .ending
-            .run_until_cancelled(Box::pin(compose::compose(config)));
+            .run_until_cancelled(Box::pin(compose::compose(config, &doors.flight)));
         let Some(parts) = composing.await else {
             return Ok(Outcome::Done);
         };
@@ -91,7 +91,7 @@ async fn answer(config: &Config, parts: &Parts, doors: &[Door], life: &Life) -> 
     let ending = CancellationToken::new();
     let mut flight = JoinSet::new();
     for door in doors {
-        flight.spawn(compose::flight(config, parts, door, ending.clone())?);
+        flight.spawn(parts.serve(config, door, ending.clone())?.ended());
     }
     announce(doors);
     let broken = tokio::select! {
@@ -143,7 +143,11 @@ async fn end(config: &Config, parts: &Parts, mut flight: JoinSet<Result<()>>) ->
             }
         }
     };
-    let (aborted, ()) = tokio::join!(parts.feeds.shutdown(drain), statements);
+    let (aborted, (), ()) = tokio::join!(
+        parts.feeds.shutdown(drain),
+        statements,
+        parts.extra_doors.end()
+    );
     parts.close().await?;
     Ok(match aborted.is_empty() {
         true => {

@@ -12,6 +12,7 @@ mod change_query;
 mod commands;
 mod dialect;
 mod hint;
+mod listeners;
 mod local;
 mod objects;
 mod parsed;
@@ -34,6 +35,7 @@ mod transactions;
 mod tree;
 mod write;
 
+pub use listeners::Listeners;
 pub use passthrough::SharingCounts;
 pub use query::{Query, QueryConfig, QueryParts};
 pub use session::{Session, SessionKey, Sessions};

@@ -25,6 +25,7 @@ use ducksync_core::{
 use crate::{
     bind::VersionRef,
     hint,
+    listeners::Listeners,
     parsed::{self, Foreign, Parsed, ParsedQuery},
     passthrough::{InFlight, SharingCounts, Unread},
     read::{Plan, Planner, Purpose, no_parameters},
@@ -111,6 +112,8 @@ pub struct QueryParts {
     pub runs: Arc<dyn RunRequests>,
     /// Moves catalog and data elsewhere.
     pub storage: Arc<dyn StorageMoves>,
+    /// Opens and closes listeners.
+    pub listeners: Arc<dyn Listeners>,
     /// Sources that are left alone for a while.
     pub breakers: Arc<Breakers>,
     /// Tells the time for ages.
