@@ -28,6 +28,9 @@ const LAST_MOMENT: Duration = Duration::from_secs(1);
 /// What kept it from starting, or what broke while it ran, with the remedy.
 pub(crate) fn run(config: Config) -> Result<Outcome> {
     logs::start(&config.logs)?;
+    for key in &config.inert {
+        tracing::warn!(key, "this key is set and has no effect yet");
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
