@@ -9,33 +9,35 @@ mod catalog;
 pub(crate) mod directories;
 mod doors;
 pub(crate) mod engine;
+mod extra_doors;
+mod flight;
 mod ground;
 mod logins;
 pub(crate) mod secrets;
 pub(crate) mod sources;
 pub(crate) mod storage;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use ducksync_catalog::{Catalog, crypto::SecretKey};
+use ducksync_catalog::{Catalog, auth::CatalogAuthenticator, crypto::SecretKey};
 use ducksync_core::{
     Result,
-    auth::Authenticator,
     by_source::SourceTraffic,
     catalog::{DatasetStore, Versions},
     files::FileStore,
     savings::Savings,
-    secret::SecretText,
     source::SourceDefinition,
 };
 use ducksync_engine::Engine;
 use ducksync_feeds::{FeedCounters, Feeds};
-use ducksync_flight::{FlightConfig, FlightParts, FlightServer, TlsConfig};
+use ducksync_flight::{FlightParts, Serving};
 use ducksync_query::Query;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::doors::{Door, Doors};
-use self::{background::Background, ground::Ground, storage::StorageMover};
+use self::{
+    background::Background, extra_doors::ExtraDoors, ground::Ground, storage::StorageMover,
+};
 use crate::config::Config;
 
 /// The running parts of a server, for those who show them or end them.
@@ -56,18 +58,20 @@ pub(crate) struct Parts {
     pub(crate) query: Arc<Query>,
     /// What was asked of sources.
     pub(crate) traffic: Arc<SourceTraffic>,
-    authenticator: Arc<dyn Authenticator>,
+    authenticator: Arc<CatalogAuthenticator>,
+    /// Listeners that were opened while the server runs.
+    pub(crate) extra_doors: Arc<ExtraDoors>,
     mover: Arc<StorageMover>,
     savings: Arc<Savings>,
     background: Background,
 }
 
-/// Makes all parts.
+/// Makes all parts of a server that listens at `doors`.
 ///
 /// # Errors
 /// What cannot be opened, and how to mend it. Nothing that was made before is half done: the next
 /// start goes on from it.
-pub(crate) async fn compose(config: &Config) -> Result<Parts> {
+pub(crate) async fn compose(config: &Config, doors: &[Door]) -> Result<Parts> {
     directories::prepare(config)?;
     let key = SecretKey::load_or_create(&config.secret_key_file)?;
     let ground = Ground::open(config, key).await?;
@@ -81,7 +85,12 @@ pub(crate) async fn compose(config: &Config) -> Result<Parts> {
     define_sources(&ground.config, &ground.catalog).await?;
     let feeds = ground.feeds();
     let mover = ground.mover();
-    let query = ground.query(&feeds, &mover);
+    let extra_doors = Arc::new(ExtraDoors::new(
+        ground.config.clone(),
+        doors,
+        authenticator.clone(),
+    ));
+    let query = ground.query(&feeds, &mover, &extra_doors);
     let catalog = ground.catalog;
     Ok(Parts {
         background: Background::start(
@@ -101,6 +110,7 @@ pub(crate) async fn compose(config: &Config) -> Result<Parts> {
         mover,
         query,
         authenticator,
+        extra_doors,
     })
 }
 
@@ -108,6 +118,23 @@ impl Parts {
     /// Tells when the storage was moved, so that these parts must end and be made anew.
     pub(crate) fn moved(&self) -> &CancellationToken {
         self.mover.moved()
+    }
+
+    /// A Flight server behind a configured door, until `ending`.
+    ///
+    /// # Errors
+    /// `FailedPrecondition` if certificate or key cannot be read.
+    pub(crate) fn serve(
+        &self,
+        config: &Config,
+        door: &Door,
+        ending: CancellationToken,
+    ) -> Result<Serving> {
+        let parts = FlightParts {
+            query: self.query.clone(),
+            authenticator: self.authenticator.clone(),
+        };
+        flight::server(config, door, parts, Duration::ZERO)?.serve(door.listener()?, ending)
     }
 
     /// Ends what statements and runs stood on, after these have ended.
@@ -124,46 +151,6 @@ impl Parts {
         self.catalog.close().await;
         finished
     }
-}
-
-/// A Flight server behind one door, until `ending`.
-///
-/// # Errors
-/// `FailedPrecondition` if certificate or key cannot be read.
-pub(crate) fn flight(
-    config: &Config,
-    parts: &Parts,
-    door: &Door,
-    ending: CancellationToken,
-) -> Result<impl Future<Output = Result<()>> + Send + use<>> {
-    let flight = FlightConfig {
-        max_message_bytes: usize::try_from(config.flight.max_message_bytes.0).unwrap_or(usize::MAX),
-        drain: config.service.drain.0,
-        tls: door.tls.then(|| tls(config)).transpose()?,
-        ..FlightConfig::default()
-    };
-    let parts = FlightParts {
-        query: parts.query.clone(),
-        authenticator: parts.authenticator.clone(),
-    };
-    let server = FlightServer::new(flight, parts);
-    let listener = door.listener()?;
-    Ok(async move { server.serve(listener, ending).await })
-}
-
-fn tls(config: &Config) -> Result<TlsConfig> {
-    let flight = &config.flight;
-    Ok(TlsConfig {
-        certificate: doors::read_pem("flight.tls_cert", flight.tls_cert.as_deref())?,
-        key: SecretText::new(doors::read_pem(
-            "flight.tls_key_file",
-            flight.tls_key_file.as_deref(),
-        )?),
-        client_ca: match &flight.client_ca {
-            Some(path) => Some(doors::read_pem("flight.client_ca", Some(path))?),
-            None => None,
-        },
-    })
 }
 
 /// Sources of the configuration, put into the catalog where they differ from what is there.

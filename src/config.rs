@@ -7,6 +7,7 @@
 
 mod address;
 mod check;
+mod inert;
 mod libpq;
 mod offered;
 mod read;
@@ -49,6 +50,8 @@ pub(crate) struct Config {
     pub(crate) file: Option<PathBuf>,
     /// Where relative paths begin.
     base: PathBuf,
+    /// Keys that were set and have no effect yet.
+    pub(crate) inert: Vec<&'static str>,
     /// Whether limits on ranges are lifted.
     pub(crate) testing: bool,
     /// Where everything lives that is not said otherwise.
@@ -175,6 +178,7 @@ impl Config {
     }
 
     fn resolve(settings: Settings, base: &Path, file: Option<PathBuf>) -> Result<Self> {
+        let inert = inert::changed(&settings);
         let data_directory = base.join(&settings.data_directory);
         let in_data = |given: Option<PathBuf>, name: &str| match given {
             Some(path) => base.join(path),
@@ -207,6 +211,7 @@ impl Config {
         Ok(Self {
             file,
             base: base.to_owned(),
+            inert,
             testing: settings.testing,
             secret_key_file: in_data(settings.secret_key_file, "secret.key"),
             service: settings.service,

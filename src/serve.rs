@@ -28,6 +28,9 @@ const LAST_MOMENT: Duration = Duration::from_secs(1);
 /// What kept it from starting, or what broke while it ran, with the remedy.
 pub(crate) fn run(config: Config) -> Result<Outcome> {
     logs::start(&config.logs)?;
+    for key in &config.inert {
+        tracing::warn!(key, "this key is set and has no effect yet");
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -60,7 +63,7 @@ async fn live(config: &Config, life: &Life) -> Result<Outcome> {
     loop {
         let composing = life
             .ending
-            .run_until_cancelled(Box::pin(compose::compose(config)));
+            .run_until_cancelled(Box::pin(compose::compose(config, &doors.flight)));
         let Some(parts) = composing.await else {
             return Ok(Outcome::Done);
         };
@@ -91,7 +94,7 @@ async fn answer(config: &Config, parts: &Parts, doors: &[Door], life: &Life) -> 
     let ending = CancellationToken::new();
     let mut flight = JoinSet::new();
     for door in doors {
-        flight.spawn(compose::flight(config, parts, door, ending.clone())?);
+        flight.spawn(parts.serve(config, door, ending.clone())?.ended());
     }
     announce(doors);
     let broken = tokio::select! {
@@ -143,7 +146,11 @@ async fn end(config: &Config, parts: &Parts, mut flight: JoinSet<Result<()>>) ->
             }
         }
     };
-    let (aborted, ()) = tokio::join!(parts.feeds.shutdown(drain), statements);
+    let (aborted, (), ()) = tokio::join!(
+        parts.feeds.shutdown(drain),
+        statements,
+        parts.extra_doors.end()
+    );
     parts.close().await?;
     Ok(match aborted.is_empty() {
         true => {

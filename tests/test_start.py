@@ -47,6 +47,15 @@ def test_o1_an_unknown_key_names_the_nearest(tmp_path):
     assert "did you mean serving.max_sessions?" in answer.stderr
 
 
+def test_o1_a_key_that_has_no_effect_yet_is_named_when_it_is_set(spawn_server):
+    server = spawn_server(config_overrides={"serving.mixed_max_bytes": "1MiB", "flight.kept_result": "10m"})
+    assert "serving.mixed_max_bytes" in server.log() and "has no effect yet" in server.log()
+    assert "flight.kept_result" not in server.log(), "set to its default"
+    answer = ducksync("check-config", "--config", server.config_path)
+    assert answer.returncode == 0
+    assert "serving.mixed_max_bytes: nothing reads it yet" in answer.stdout
+
+
 def test_o2_usage_is_64():
     assert ducksync("sreve").returncode == 64
     assert ducksync("--help").returncode == 0

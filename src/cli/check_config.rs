@@ -53,6 +53,9 @@ pub(super) fn run(config: &Config, format: Format) -> Result<Outcome> {
     for user in &config.users.users {
         row("user", user.name.clone());
     }
+    for key in &config.inert {
+        row("without effect", format!("{key}: nothing reads it yet"));
+    }
     if config.testing {
         row("testing", "true: limits on ranges are lifted".into());
     }

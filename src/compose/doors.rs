@@ -33,7 +33,7 @@ impl Doors {
     pub(crate) async fn open(config: &Config) -> Result<Self> {
         let mut flight = Vec::new();
         for listen in &config.listen {
-            flight.push(Door::open(listen).await?);
+            flight.push(Door::open("flight.listen", listen).await?);
         }
         let admin = match &config.admin_listen {
             Some(address) => Some(bind("admin.listen", address).await?),
@@ -44,12 +44,16 @@ impl Doors {
 }
 
 impl Door {
-    async fn open(listen: &Listen) -> Result<Self> {
+    /// Binds the address that the key or argument `name` gave.
+    ///
+    /// # Errors
+    /// `FailedPrecondition` naming the address that is taken or not ours, and `name`.
+    pub(super) async fn open(name: &str, listen: &Listen) -> Result<Self> {
         let host = match listen.host.contains(':') {
             true => format!("[{}]", listen.host),
             false => listen.host.clone(),
         };
-        let listener = bind("flight.listen", &format!("{host}:{}", listen.port)).await?;
+        let listener = bind(name, &format!("{host}:{}", listen.port)).await?;
         let port = listener
             .local_addr()
             .map_or(listen.port, |address| address.port());
@@ -74,14 +78,14 @@ fn broken(error: io::Error) -> Error {
     Error::unavailable("a listening socket cannot be used").with_source(error)
 }
 
-async fn bind(key: &str, address: &str) -> Result<TcpListener> {
+async fn bind(name: &str, address: &str) -> Result<TcpListener> {
     TcpListener::bind(address).await.map_err(|error| {
         let remedy = match error.kind() {
             io::ErrorKind::AddrInUse => {
-                format!("stop the program that listens there, or set another port in {key} (0 = any free one)")
+                format!("stop the program that listens there, or set another port in {name} (0 = any free one)")
             }
-            io::ErrorKind::PermissionDenied => format!("use a port from 1024 on in {key}"),
-            _ => format!("give {key} an address of this machine"),
+            io::ErrorKind::PermissionDenied => format!("use a port from 1024 on in {name}"),
+            _ => format!("give {name} an address of this machine"),
         };
         Error::failed_precondition(format!("listening on {address} failed: {}", error.kind()))
             .with_remedy(remedy)
@@ -93,12 +97,7 @@ async fn bind(key: &str, address: &str) -> Result<TcpListener> {
 ///
 /// # Errors
 /// `FailedPrecondition` naming key and path.
-pub(super) fn read_pem(key: &str, path: Option<&Path>) -> Result<String> {
-    let Some(path) = path else {
-        return Err(
-            Error::failed_precondition(format!("{key} is not set")).with_remedy("name a PEM file")
-        );
-    };
+pub(super) fn read_pem(key: &str, path: &Path) -> Result<String> {
     fs::read_to_string(path).map_err(|error| {
         Error::failed_precondition(format!(
             "reading {key} {} failed: {}",

@@ -20,7 +20,9 @@ use ducksync_engine::Engine;
 use ducksync_feeds::{Feeds, FeedsConfig, Services};
 use ducksync_query::{Query, QueryConfig, QueryParts};
 
-use super::{engine, secrets::AllSecrets, sources, storage, storage::StorageMover};
+use super::{
+    engine, extra_doors::ExtraDoors, secrets::AllSecrets, sources, storage, storage::StorageMover,
+};
 use crate::config::Config;
 
 /// How long a source that was not reached is left alone at first, and at most (G-10).
@@ -121,7 +123,12 @@ impl Ground {
         ))
     }
 
-    pub(super) fn query(&self, feeds: &Arc<Feeds>, mover: &Arc<StorageMover>) -> Arc<Query> {
+    pub(super) fn query(
+        &self,
+        feeds: &Arc<Feeds>,
+        mover: &Arc<StorageMover>,
+        listeners: &Arc<ExtraDoors>,
+    ) -> Arc<Query> {
         let serving = &self.config.serving;
         let settings = QueryConfig {
             wait_timeout: serving.wait_timeout.0,
@@ -149,6 +156,7 @@ impl Ground {
             sources: self.sources.clone(),
             runs: feeds.clone(),
             storage: mover.clone(),
+            listeners: listeners.clone(),
             breakers: self.breakers.clone(),
             savings: self.savings.clone(),
             clock: Arc::new(SystemClock),

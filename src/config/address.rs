@@ -12,7 +12,7 @@ use ducksync_core::{Error, Result, secret::SecretText};
 pub(crate) struct Listen {
     /// Whether it speaks TLS.
     pub(crate) tls: bool,
-    /// The host as it was written, without brackets.
+    /// The host in lower case, without brackets.
     pub(crate) host: String,
     /// The port; 0 = any free one.
     pub(crate) port: u16,
@@ -25,31 +25,60 @@ impl Listen {
             return Err(Error::invalid("flight.listen names no address")
                 .with_remedy("give it at least one, such as \"grpc://127.0.0.1:31337\""));
         }
-        texts.iter().map(|text| Self::parse(text)).collect()
+        let parse = |text: &String| Self::parse("flight.listen", text);
+        texts.iter().map(parse).collect()
     }
 
-    fn parse(text: &str) -> Result<Self> {
+    /// Parses what the key or argument `name` gives.
+    ///
+    /// # Errors
+    /// `InvalidArgument` saying what is wrong with it.
+    pub(crate) fn parse(name: &str, text: &str) -> Result<Self> {
+        Self::read(text).map_err(|wrong| {
+            // What stands before the @ may be a password.
+            let shown = match text.contains('@') {
+                true => name.to_owned(),
+                false => format!("{name} {text:?}"),
+            };
+            Error::invalid(format!("{shown} is not an address to listen on: {wrong}")).with_remedy(
+                "write grpc://host:port or grpc+tls://host:port; port 0 = any free one",
+            )
+        })
+    }
+
+    fn read(text: &str) -> Result<Self, &'static str> {
         let (scheme, rest) = text.split_once("://").unwrap_or(("", text));
-        let tls = match scheme {
-            "grpc" | "grpc+tcp" => Some(false),
-            "grpc+tls" => Some(true),
-            _ => None,
+        let tls = match scheme.to_ascii_lowercase().as_str() {
+            "grpc" | "grpc+tcp" => false,
+            "grpc+tls" => true,
+            _ => return Err("its scheme is neither grpc nor grpc+tls"),
         };
-        let place = rest.trim_end_matches('/').rsplit_once(':');
-        let parsed = tls.zip(place).and_then(|(tls, (host, port))| {
-            let host = host.trim_start_matches('[').trim_end_matches(']');
-            let port = port.parse().ok()?;
-            (!host.is_empty()).then(|| Self {
-                tls,
-                host: host.to_owned(),
-                port,
-            })
-        });
-        parsed.ok_or_else(|| {
-            Error::invalid(format!(
-                "flight.listen {text:?} is not an address to listen on"
-            ))
-            .with_remedy("write grpc://host:port or grpc+tls://host:port; port 0 = any free one")
+        let place = rest.strip_suffix('/').unwrap_or(rest);
+        if place.contains('@') {
+            return Err("it names a user");
+        }
+        if place.contains(['/', '?', '#']) {
+            return Err("there is something behind the port");
+        }
+        let (host, port) = place.rsplit_once(':').ok_or("it has no port")?;
+        let port = port
+            .parse()
+            .map_err(|_| "its port is not a number up to 65535")?;
+        let host = match host.strip_prefix('[').zip(host.strip_suffix(']')) {
+            Some(_) => &host[1..host.len() - 1],
+            None => host,
+        };
+        let is_name = |text: &str| {
+            let fits = |byte: u8| byte.is_ascii_alphanumeric() || b".-_".contains(&byte);
+            !text.is_empty() && text.bytes().all(fits)
+        };
+        if !is_name(host) && host.parse::<Ipv6Addr>().is_err() {
+            return Err("its host is neither a name nor an IP address");
+        }
+        Ok(Self {
+            tls,
+            host: host.to_ascii_lowercase(),
+            port,
         })
     }
 

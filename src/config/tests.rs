@@ -190,6 +190,12 @@ fn v19_a_listener_that_would_show_passwords_is_refused() {
         ("flight.listen = ['grpc+tls://0.0.0.0:1']", "tls_cert"),
         ("flight.listen = ['quack:here']", "grpc://host:port"),
         ("flight.listen = []", "at least one"),
+        ("flight.listen = ['grpc://127.0.0.1']", "no port"),
+        (
+            "flight.listen = ['grpc://127.0.0.1:1/x']",
+            "behind the port",
+        ),
+        ("flight.listen = ['grpc://u:hunter2@h:1']", "names a user"),
     ] {
         assert!(refusal(text, &[]).contains(word), "{text}");
     }

@@ -12,6 +12,7 @@
 mod admin;
 mod confirmed;
 mod password;
+mod stand_in;
 mod token;
 mod token_uses;
 
@@ -33,6 +34,7 @@ use uuid::Uuid;
 pub use self::{
     admin::{NewAdmin, ensure_admin},
     password::hash_password,
+    stand_in::StandIn,
 };
 use self::{
     confirmed::Confirmed,
@@ -40,7 +42,7 @@ use self::{
     token::{Token, TokenSealer},
     token_uses::TokenUses,
 };
-use crate::crypto::SecretKey;
+use crate::crypto::{SealingKey, SecretKey};
 
 /// What is kept of tokens in the catalog: revocations, and now and then that one was used.
 #[async_trait]
@@ -98,6 +100,8 @@ pub struct CatalogAuthenticator {
     store: Arc<dyn GrantStore>,
     passwords: PasswordChecker,
     tokens: TokenSealer,
+    /// By which tokens that stand for a login are known again.
+    stand_ins: SealingKey,
     uses: TokenUses,
     clock: Arc<dyn Clock>,
     grace: Duration,
@@ -128,6 +132,7 @@ impl CatalogAuthenticator {
             store,
             passwords: PasswordChecker::new(key, config.parallel_hashes),
             tokens: TokenSealer::new(key),
+            stand_ins: key.derive("stand-in"),
             uses: TokenUses::new(tokens, config),
             clock,
             grace: config.catalog_grace,

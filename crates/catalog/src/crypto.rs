@@ -8,7 +8,7 @@ use std::{fmt, path::Path};
 
 use blake2::{
     Blake2bMac,
-    digest::{FixedOutput, KeyInit, Update, consts::U32},
+    digest::{KeyInit, Mac, consts::U32},
 };
 use chacha20poly1305::{
     XChaCha20Poly1305, XNonce,
@@ -95,6 +95,11 @@ impl SealingKey {
         mac(&self.0, parts)
     }
 
+    /// Whether `print` is the fingerprint of `parts`; takes as long whatever differs.
+    pub fn matches(&self, parts: &[&[u8]], print: &[u8; KEY_BYTES]) -> bool {
+        keyed(&self.0, parts).verify(print.into()).is_ok()
+    }
+
     fn cipher(&self) -> XChaCha20Poly1305 {
         XChaCha20Poly1305::new((&self.0).into())
     }
@@ -126,15 +131,19 @@ pub(crate) fn random<const N: usize>() -> Result<[u8; N]> {
 
 /// BLAKE2b with a key, over the parts with their lengths.
 fn mac(key: &[u8; KEY_BYTES], parts: &[&[u8]]) -> [u8; KEY_BYTES] {
+    keyed(key, parts).finalize().into_bytes().into()
+}
+
+fn keyed(key: &[u8; KEY_BYTES], parts: &[&[u8]]) -> Blake2bMac<U32> {
     // The hash takes keys of up to 64 bytes; ours all have 32, so padding makes no two alike.
     let mut wide = [0; 64];
     wide[..KEY_BYTES].copy_from_slice(key);
-    let mut mac = Blake2bMac::<U32>::new((&wide).into());
+    let mut mac = <Blake2bMac<U32> as Mac>::new((&wide).into());
     for part in parts {
         mac.update(&(part.len() as u64).to_le_bytes());
         mac.update(part);
     }
-    mac.finalize_fixed().into()
+    mac
 }
 
 #[cfg(test)]
@@ -180,6 +189,14 @@ mod tests {
         let key = SecretKey([0x41; 32]);
         let shown = format!("{key:?} {:?}", key.derive("x"));
         assert!(!shown.contains("65") && !shown.contains("AAAA"), "{shown}");
+    }
+
+    #[test]
+    fn fingerprints_are_known_again() {
+        let key = SecretKey::generate().unwrap().derive("stand-in");
+        let print = key.fingerprint(&[b"token"]);
+        assert!(key.matches(&[b"token"], &print));
+        assert!(!key.matches(&[b"token "], &print));
     }
 
     #[test]

@@ -12,7 +12,10 @@ pub use spec::{CommandSpec, Parameter, ParameterKind, SPECS, spec};
 use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    secret::SecretText,
+};
 
 macro_rules! commands {
     ($($(#[$doc:meta])* $variant:ident($arguments:ident) = $name:literal,)+) => {
@@ -53,6 +56,10 @@ commands! {
     SetupStorage(SetupStorage) = "setup_storage",
     /// C-1: adopt an existing DuckLake.
     Init(Init) = "init",
+    /// Listens on another address (C-4).
+    Serve(Serve) = "serve",
+    /// Stops that.
+    Stop(Stop) = "stop",
     /// Adds a source.
     AddSource(AddSource) = "add_source",
     /// Drops a source.
@@ -113,6 +120,15 @@ arguments! {
     }
     /// Of `init`.
     Init { catalog_name: String, metadata_schema: Option<String>, }
+    /// Of `serve`.
+    Serve {
+        listen_uri: String,
+        token: Option<SecretText>,
+        #[serde(default)] allow_other_hostname: bool,
+        #[serde(default)] disable_ssl: bool,
+    }
+    /// Of `stop`.
+    Stop { listen_uri: String, }
     /// Of `add_source`.
     AddSource {
         source_name: String,
@@ -249,6 +265,24 @@ mod tests {
             let error = parse("refresh", arguments).unwrap_err();
             assert!(error.to_string().contains(word), "{error}");
         }
+    }
+
+    #[test]
+    fn i9_a_secret_argument_is_never_repeated() {
+        for token in [
+            json!(12345678),
+            json!(["12345678"]),
+            json!({"a": "12345678"}),
+        ] {
+            let error = parse("serve", json!({"listen_uri": "x", "token": token})).unwrap_err();
+            assert!(
+                error.to_string().contains("token must be a text"),
+                "{error}"
+            );
+            assert!(!error.to_string().contains("12345678"), "{error}");
+        }
+        let command = parse("serve", json!({"listen_uri": "x", "token": "12345678"})).unwrap();
+        assert!(!format!("{command:?}").contains("12345678"));
     }
 
     #[test]

@@ -21,6 +21,9 @@ pub struct FlightConfig {
     pub probe_interval: Duration,
     /// How long calls in flight may take to end after shutdown began.
     pub drain: Duration,
+    /// How long connections still take new calls after shutdown began: for a client that asked for the
+    /// end through the very listener that ends, and has yet to fetch the answer.
+    pub linger: Duration,
     /// Encryption; `None` = plain text.
     pub tls: Option<TlsConfig>,
 }
@@ -34,6 +37,7 @@ impl Default for FlightConfig {
             keepalive: Duration::from_secs(30),
             probe_interval: Duration::from_secs(5),
             drain: Duration::from_secs(30),
+            linger: Duration::ZERO,
             tls: None,
         }
     }

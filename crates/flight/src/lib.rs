@@ -21,10 +21,11 @@ mod messages;
 mod server;
 mod service;
 mod session_key;
+mod socket;
 mod status;
 mod stream;
 mod transactions;
 mod wire;
 
 pub use config::{FlightConfig, TlsConfig};
-pub use server::{FlightParts, FlightServer};
+pub use server::{FlightParts, FlightServer, Serving};

@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use arrow_flight::flight_service_server::FlightServiceServer;
 use ducksync_core::{Error, Result, auth::Authenticator};
 use ducksync_query::Query;
+use futures::{FutureExt, future::BoxFuture};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::{
@@ -19,6 +20,7 @@ use crate::{
     config::{FlightConfig, TlsConfig},
     health,
     service::FlightSql,
+    socket::{self, Ending},
 };
 
 /// How much a client may upload before it must wait for the server to read on.
@@ -57,44 +59,55 @@ impl FlightServer {
         }
     }
 
-    /// Answers on `listener` until `shutdown`; then takes no new calls and lets those in flight end, for
-    /// at most the drain time. What is cut off then is an error to its client, never a short result.
+    /// Answers on `listener` until `shutdown`; then takes no new connections and lets calls in flight
+    /// end, for at most the drain time. What is cut off then is an error to its client, never a short
+    /// result.
     ///
     /// # Errors
-    /// `InvalidArgument` if certificate or key cannot be used; `Unavailable` if the socket fails.
-    pub async fn serve(&self, listener: TcpListener, shutdown: CancellationToken) -> Result<()> {
+    /// `InvalidArgument` if certificate or key cannot be used.
+    pub fn serve(&self, listener: TcpListener, shutdown: CancellationToken) -> Result<Serving> {
         let (reporter, health_service) = tonic_health::server::health_reporter();
         let router = self.router(health_service)?;
-        let incoming = TcpIncoming::from(listener)
+        let socket = TcpIncoming::from(listener)
             .with_nodelay(Some(true))
             .with_keepalive(Some(self.config.keepalive));
-        let serving =
-            router.serve_with_incoming_shutdown(incoming, shutdown.clone().cancelled_owned());
+        let (closed, cut) = (CancellationToken::new(), CancellationToken::new());
+        let connections = socket::connections(
+            socket,
+            Ending {
+                closing: shutdown.clone(),
+                closed: closed.clone().drop_guard(),
+                cut: cut.clone(),
+            },
+        );
+        let (gone, linger) = (closed.clone(), self.config.linger);
+        let goodbye = async move {
+            gone.cancelled().await;
+            tokio::time::sleep(linger).await;
+        };
         let query = self.parts.query.clone();
         let watching = health::watch(
-            query,
+            query.clone(),
             reporter,
             self.config.probe_interval,
             shutdown.clone(),
         );
-        tokio::select! {
-            served = serving => served.map_err(|error| {
-                Error::unavailable("the Flight server's socket failed").with_source(error)
-            }),
-            () = watching => Ok(()),
-            () = self.drained(&shutdown) => Ok(()),
-        }
-    }
-
-    /// Ends when calls in flight have had their time to end after `shutdown`.
-    async fn drained(&self, shutdown: &CancellationToken) {
-        shutdown.cancelled().await;
-        tokio::time::sleep(self.config.drain).await;
-        warn!(
-            sessions = self.parts.query.sessions().count(),
-            drain = ?self.config.drain,
-            "calls were still running at the end of the drain time and are cut off"
-        );
+        let drained = drained(query, self.config.drain, shutdown);
+        let ended = async move {
+            let _cut_at_the_end = cut.drop_guard();
+            tokio::select! {
+                served = router.serve_with_incoming_shutdown(connections, goodbye) => served
+                    .map_err(|error| {
+                        Error::unavailable("the Flight server's socket failed").with_source(error)
+                    }),
+                () = watching => Ok(()),
+                () = drained => Ok(()),
+            }
+        };
+        Ok(Serving {
+            closed,
+            ended: ended.boxed(),
+        })
     }
 
     fn router(&self, health: HealthServer<impl Health>) -> Result<Router> {
@@ -116,6 +129,38 @@ impl FlightServer {
         }
         Ok(server.add_service(health).add_service(flight))
     }
+}
+
+/// A server that answers on a socket while [`Serving::ended`] is awaited.
+pub struct Serving {
+    closed: CancellationToken,
+    ended: BoxFuture<'static, Result<()>>,
+}
+
+impl Serving {
+    /// Tells that the socket is closed, while calls may still be in flight.
+    pub fn closed(&self) -> CancellationToken {
+        self.closed.clone()
+    }
+
+    /// Answers until the end.
+    ///
+    /// # Errors
+    /// `Unavailable` if the socket fails.
+    pub async fn ended(self) -> Result<()> {
+        self.ended.await
+    }
+}
+
+/// Ends when calls in flight have had their time to end after `shutdown`.
+async fn drained(query: Arc<Query>, drain: Duration, shutdown: CancellationToken) {
+    shutdown.cancelled().await;
+    tokio::time::sleep(drain).await;
+    warn!(
+        sessions = query.sessions().count(),
+        ?drain,
+        "calls were still running at the end of the drain time and are cut off"
+    );
 }
 
 fn identity(tls: &TlsConfig) -> ServerTlsConfig {

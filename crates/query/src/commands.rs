@@ -5,6 +5,7 @@ mod create_cache;
 mod definition;
 mod explain_route;
 mod list;
+mod listeners;
 mod refresh;
 mod savings;
 mod sources;
@@ -56,6 +57,8 @@ impl Query {
         match command {
             Command::SetupStorage(arguments) => self.setup_storage(session, arguments).await,
             Command::Init(arguments) => self.init(session, arguments).await,
+            Command::Serve(arguments) => self.serve(session, arguments).await,
+            Command::Stop(arguments) => self.stop(session, &arguments.listen_uri).await,
             Command::AddSource(arguments) => self.add_source(session, arguments).await,
             Command::DropSource(arguments) => self.drop_source(session, arguments).await,
             Command::ListSources(_) => Ok(self.list_sources(session)),

@@ -16,6 +16,7 @@ mod data_path;
 mod dialect;
 mod fallback;
 mod hint;
+mod listeners;
 mod local;
 mod objects;
 mod parsed;
@@ -39,6 +40,7 @@ mod tree;
 mod write;
 
 pub use counts::{BUCKETS, Ending, Histogram, Labels, StatementCounts};
+pub use listeners::Listeners;
 pub use passthrough::SharingCounts;
 pub use query::{Query, QueryConfig, QueryParts};
 pub use session::{Session, SessionKey, Sessions};

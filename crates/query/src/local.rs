@@ -172,7 +172,7 @@ fn call_parameters(relations: &[RelationRef]) -> Vec<Option<ducksync_core::types
         };
         for (_, kind) in call::parameter_kinds(spec, arguments) {
             types.push(Some(match kind {
-                ParameterKind::Text => LakeType::Varchar,
+                ParameterKind::Text | ParameterKind::Secret => LakeType::Varchar,
                 ParameterKind::TextList => LakeType::list(LakeType::Varchar),
                 ParameterKind::Integer => LakeType::Int64,
                 ParameterKind::Boolean => LakeType::Boolean,

@@ -28,6 +28,7 @@ use crate::{
     counts::{Ending, StatementCounts, Underway},
     data_path::DataPath,
     hint,
+    listeners::Listeners,
     parsed::{self, Foreign, Parsed, ParsedQuery},
     passthrough::{InFlight, SharingCounts, Unread},
     read::{Plan, Planner, Purpose, no_parameters},
@@ -114,6 +115,8 @@ pub struct QueryParts {
     pub runs: Arc<dyn RunRequests>,
     /// Moves catalog and data elsewhere.
     pub storage: Arc<dyn StorageMoves>,
+    /// Opens and closes listeners.
+    pub listeners: Arc<dyn Listeners>,
     /// Sources that are left alone for a while.
     pub breakers: Arc<Breakers>,
     /// What caches spared their sources.

@@ -13,7 +13,7 @@ use ducksync_core::{
     time::{Clock, Instant, SystemClock},
 };
 
-use super::{AuthConfig, CatalogAuthenticator, TokenStore, ensure_admin, hash_password};
+use super::{AuthConfig, CatalogAuthenticator, StandIn, TokenStore, ensure_admin, hash_password};
 use crate::{
     Catalog,
     testing::{Place, on_each_engine},
@@ -60,7 +60,7 @@ fn basic(user: &str, password: &str) -> Credentials {
     }
 }
 
-async fn login(to: &CatalogAuthenticator, credentials: &Credentials) -> Option<Principal> {
+async fn login(to: &dyn Authenticator, credentials: &Credentials) -> Option<Principal> {
     match to.authenticate(credentials).await {
         Ok(principal) => Some(principal),
         Err(error) => {
@@ -176,6 +176,46 @@ async fn v12_a_new_password_ends_the_old_one_and_its_tokens() {
         assert!(login(&door, &basic("ann", "new")).await.is_some());
         assert!(login(&door, &basic("ann", "old")).await.is_none());
         assert!(login(&door, &Credentials::Bearer(token)).await.is_none());
+        place
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn c4_a_stand_in_token_lives_and_ends_with_its_login() {
+    on_each_engine(|place| async {
+        let (catalog, clock) = (place.open().await, HandClock::new());
+        put(&catalog, "ann", "old").await;
+        let logins = Arc::new(replica(&place, &catalog, &clock));
+        let token = SecretText::new("sixteen-or-more!");
+        let stand_in =
+            async |user: &str, token: &SecretText| StandIn::new(logins.clone(), user, token).await;
+        for bad in ["fifteen-or-less", "with a space in it", "höher als hoch"] {
+            let error = stand_in("ann", &SecretText::new(bad)).await.err().unwrap();
+            assert_eq!(error.kind(), ErrorKind::InvalidArgument);
+            assert!(!error.to_string().contains(bad), "{error}");
+        }
+        assert!(stand_in("bob", &token).await.is_err(), "no such login");
+        let door = stand_in("ann", &token).await.unwrap();
+        let shown = Credentials::Bearer(token.clone());
+        assert_eq!(login(&door, &shown).await.unwrap().name, "ann");
+        assert!(login(&door, &basic("ann", "old")).await.is_some());
+        assert!(
+            login(&*logins, &shown).await.is_none(),
+            "here and nowhere else"
+        );
+        let other = Credentials::Bearer(SecretText::new("sixteen-or-more?"));
+        assert!(login(&door, &other).await.is_none());
+        assert!(door.is_same(&stand_in("ann", &token).await.unwrap()));
+        clock.forward(TimeDelta::days(9));
+        assert!(login(&door, &shown).await.is_some(), "it is never idle");
+        put(&catalog, "ann", "new").await;
+        assert!(login(&door, &basic("ann", "new")).await.is_some());
+        assert!(
+            login(&door, &shown).await.is_none(),
+            "given under another password"
+        );
+        assert!(!door.is_same(&stand_in("ann", &token).await.unwrap()));
         place
     })
     .await;

@@ -20,6 +20,8 @@ pub enum ParameterKind {
     Integer,
     /// BOOLEAN.
     Boolean,
+    /// VARCHAR that no message repeats.
+    Secret,
 }
 
 /// A parameter of a command.
@@ -123,10 +125,11 @@ impl CommandSpec {
                 return Err(self.refuse(format!("{name} must not be NULL")));
             }
             let value = parameter.kind.coerce(value).map_err(|value| {
-                self.refuse(format!(
-                    "{name} cannot be {value}; it is {}",
-                    parameter.kind.describe()
-                ))
+                let kind = parameter.kind.describe();
+                self.refuse(match parameter.kind {
+                    ParameterKind::Secret => format!("{name} must be {kind}"),
+                    _ => format!("{name} cannot be {value}; it is {kind}"),
+                })
             })?;
             if checked.insert(name.clone(), value).is_some() {
                 return Err(self.refuse(format!("{name} is given twice")));
@@ -151,7 +154,7 @@ impl ParameterKind {
     fn coerce(self, value: Value) -> Result<Value, Value> {
         let parsed = match (self, &value) {
             (_, Value::Null) => Some(Value::Null),
-            (Self::Text, Value::String(_)) => Some(value.clone()),
+            (Self::Text | Self::Secret, Value::String(_)) => Some(value.clone()),
             (Self::Integer, Value::Number(number)) => number.as_i64().map(Value::from),
             (Self::Integer, Value::String(text)) => {
                 text.trim().parse::<i64>().ok().map(Value::from)
@@ -172,7 +175,7 @@ impl ParameterKind {
 
     fn describe(self) -> &'static str {
         match self {
-            Self::Text => "a text",
+            Self::Text | Self::Secret => "a text",
             Self::TextList => "a list of texts",
             Self::Integer => "an integer",
             Self::Boolean => "true or false",
@@ -214,7 +217,7 @@ const fn may(name: &'static str, kind: ParameterKind) -> Parameter {
     }
 }
 
-use ParameterKind::{Boolean as Bool, Integer as Int, Text as Str, TextList as StrList};
+use ParameterKind::{Boolean as Bool, Integer as Int, Secret, Text as Str, TextList as StrList};
 use ResultKind as R;
 
 const STATUS: &[(&str, ResultKind)] = &[("status", R::Text)];
@@ -249,7 +252,7 @@ pub const SPECS: &[CommandSpec] = &[
         name: "setup_storage",
         summary: "Moves catalog and data to another database and path.",
         parameters: &[
-            must("pg_connection_string", Str),
+            must("pg_connection_string", Secret),
             must("data_path", Str),
             may("schema_name", Str),
         ],
@@ -261,6 +264,27 @@ pub const SPECS: &[CommandSpec] = &[
         name: "init",
         summary: "Adopts an existing DuckLake of the catalog database.",
         parameters: &[must("catalog_name", Str), may("metadata_schema", Str)],
+        result: STATUS,
+        side_effect: true,
+        privilege: Privilege::Admin,
+    },
+    CommandSpec {
+        name: "serve",
+        summary: "Listens on another address until the server ends.",
+        parameters: &[
+            must("listen_uri", Str),
+            may("token", Secret),
+            may("allow_other_hostname", Bool),
+            may("disable_ssl", Bool),
+        ],
+        result: STATUS,
+        side_effect: true,
+        privilege: Privilege::Admin,
+    },
+    CommandSpec {
+        name: "stop",
+        summary: "Stops listening on an address that serve opened.",
+        parameters: &[must("listen_uri", Str)],
         result: STATUS,
         side_effect: true,
         privilege: Privilege::Admin,

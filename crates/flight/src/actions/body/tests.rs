@@ -27,7 +27,7 @@ fn kinds(descriptor: &MessageDescriptor) -> Vec<(String, String)> {
 fn g1_the_protocol_and_the_commands_describe_the_same() {
     for spec in SPECS {
         let parameter = |kind| match kind {
-            ParameterKind::Text => "string",
+            ParameterKind::Text | ParameterKind::Secret => "string",
             ParameterKind::TextList => "string[]",
             ParameterKind::Integer => "int64",
             ParameterKind::Boolean => "bool",
