@@ -6,7 +6,6 @@ Each scenario runs on both kinds of catalog; the numbers are those of the specif
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 
-import adbc_driver_manager
 import pytest
 
 from harness.prod import (
@@ -19,6 +18,9 @@ from harness.prod import (
     execute,
     insert_order,
     make_account,
+    queries,
+    refused,
+    status,
 )
 from harness.waiting import wait_until
 
@@ -32,22 +34,6 @@ def prod(server, sim):
     add_source(server, sim)
     sim.reset_log()
     return server
-
-
-def refused(function, *arguments, **named):
-    """The error of a call that must fail."""
-    with pytest.raises(adbc_driver_manager.Error) as caught:
-        function(*arguments, **named)
-    return caught.value
-
-
-def status(error):
-    return error.status_code.name
-
-
-def queries(sim):
-    """Statements that needed a warehouse to compute rows; to be described needs none."""
-    return [entry for entry in sim.log() if entry["class"] == "query" and not entry["describe_only"]]
 
 
 def test_a1_a_refreshed_cache_answers_with_the_sources_rows_and_no_source_contact(prod, sim):

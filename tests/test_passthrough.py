@@ -11,7 +11,7 @@ import adbc_driver_manager
 import pyarrow
 import pytest
 
-from harness.prod import add_source, answered, call, execute, make_account, secret_sql
+from harness.prod import add_source, answered, call, execute, make_account, refused, secret_sql, status
 from harness.waiting import wait_until
 
 MANY = 300_000
@@ -46,17 +46,6 @@ def fetch(server, sql):
     with server.connect() as connection, connection.cursor() as cursor:
         cursor.execute(sql)
         return cursor.fetch_arrow_table()
-
-
-def refused(function, *arguments, **named):
-    """The error of a call that must fail."""
-    with pytest.raises(adbc_driver_manager.Error) as caught:
-        function(*arguments, **named)
-    return caught.value
-
-
-def status(error):
-    return error.status_code.name
 
 
 def runs(sim):

@@ -16,8 +16,12 @@ from harness.prod import (
     call_sql,
     create_cache,
     execute,
+    fetch,
     insert_order,
     make_account,
+    queries,
+    refused,
+    status,
 )
 from harness.waiting import wait_until
 
@@ -43,35 +47,6 @@ def let_through(server, sim):
 def copy(server, name="orders_copy", query=FULL, **options):
     create_cache(server, name, query, **options)
     assert call(server, "refresh", name)["result"] == "REFRESHED"
-
-
-def refused(function, *arguments, **named):
-    """The error of a call that must fail."""
-    with pytest.raises(adbc_driver_manager.Error) as caught:
-        function(*arguments, **named)
-    return caught.value
-
-
-def status(error):
-    return error.status_code.name
-
-
-def queries(sim):
-    """Statements that needed a warehouse to compute rows."""
-    return [entry for entry in sim.log() if entry["class"] == "query" and not entry["describe_only"]]
-
-
-def fetch(server, sql, *settings):
-    """Result and story of a statement in a session with these settings."""
-    with server.connect() as connection, connection.cursor() as cursor:
-        for setting in settings:
-            cursor.execute(f"SET {setting}")
-        cursor.execute(sql)
-        table = cursor.fetch_arrow_table()
-        cursor.execute("SELECT * FROM ducksync_last_result()")
-        names = [column[0] for column in cursor.description]
-        (story,) = cursor.fetchall()
-        return table, dict(zip(names, story))
 
 
 def assert_same(server, sql, rule, *settings):

@@ -3,18 +3,10 @@
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 
-import adbc_driver_manager
 import pytest
 
-from harness.prod import execute
+from harness.prod import execute, refused
 from harness.waiting import wait_until
-
-
-def refused(function, *arguments, **named):
-    """The error of a call that must fail."""
-    with pytest.raises(adbc_driver_manager.Error) as caught:
-        function(*arguments, **named)
-    return caught.value
 
 
 def test_v18_a_table_is_made_filled_changed_and_dropped(server):

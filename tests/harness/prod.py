@@ -1,5 +1,9 @@
 """A small Snowflake account with a sales table, and a server that has it as its source `prod`."""
 
+import adbc_driver_manager
+import pyarrow
+import pytest
+
 from harness.server import Server
 from harness.sim import Sim
 
@@ -91,3 +95,33 @@ def answered(server: Server, sql: str) -> tuple[list[tuple], dict]:
         names = [column[0] for column in cursor.description]
         (story,) = cursor.fetchall()
         return rows, dict(zip(names, story))
+
+
+def fetch(server: Server, sql: str, *settings: str) -> tuple[pyarrow.Table, dict]:
+    """Result and story of a statement in a session with these settings, such as `dialect = 'snowflake'`."""
+    with server.connect() as connection, connection.cursor() as cursor:
+        for setting in settings:
+            cursor.execute(f"SET {setting}")
+        cursor.execute(sql)
+        table = cursor.fetch_arrow_table()
+        cursor.execute("SELECT * FROM ducksync_last_result()")
+        names = [column[0] for column in cursor.description]
+        (story,) = cursor.fetchall()
+        return table, dict(zip(names, story))
+
+
+def refused(function, *arguments: object, **named: object) -> adbc_driver_manager.Error:
+    """The error of a call that must fail."""
+    with pytest.raises(adbc_driver_manager.Error) as caught:
+        function(*arguments, **named)
+    return caught.value
+
+
+def status(error: adbc_driver_manager.Error) -> str:
+    """An error's code, such as `INVALID_ARGUMENT`."""
+    return error.status_code.name
+
+
+def queries(sim: Sim) -> list[dict]:
+    """Statements that needed a warehouse to compute rows; to be described needs none."""
+    return [entry for entry in sim.log() if entry["class"] == "query" and not entry["describe_only"]]

@@ -2,6 +2,7 @@
 
 import json
 import re
+import signal
 import sys
 import tempfile
 import uuid
@@ -36,6 +37,13 @@ class S3:
 
     def stop(self) -> None:
         self._process.kill()
+
+    def freeze(self) -> None:
+        """From now on connections are taken and nothing answers, until `thaw`."""
+        self._process.signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        self._process.signal(signal.SIGCONT)
 
     def close(self) -> None:
         self.stop()

@@ -72,10 +72,6 @@ class Sim:
         """Lets everyone through."""
         self._ask("POST", "gates/release", "{}")
 
-    def age(self, table: str) -> None:
-        """Lets the retention of a table's past end now."""
-        self._ask("POST", "age", json.dumps({"table": table}))
-
     def credits(self):
         """What the statements so far would have cost."""
         return self._ask("GET", "credits")

@@ -17,10 +17,16 @@ struct Migration {
     sqlite: &'static str,
 }
 
-const MIGRATIONS: &[Migration] = &[Migration {
-    postgres: include_str!("migrations/state_1.postgres.sql"),
-    sqlite: include_str!("migrations/state_1.sqlite.sql"),
-}];
+const MIGRATIONS: &[Migration] = &[
+    Migration {
+        postgres: include_str!("migrations/state_1.postgres.sql"),
+        sqlite: include_str!("migrations/state_1.sqlite.sql"),
+    },
+    Migration {
+        postgres: include_str!("migrations/state_2.postgres.sql"),
+        sqlite: include_str!("migrations/state_2.sqlite.sql"),
+    },
+];
 
 /// Brings our tables to this version's format.
 ///

@@ -177,6 +177,8 @@ pub struct RunOutcome {
     pub snapshot: Option<SnapshotId>,
     /// Statements it ran at the source.
     pub source_query_ids: Vec<String>,
+    /// What else is worth knowing, such as why the whole was loaded instead of changes (C-11).
+    pub note: Option<String>,
 }
 
 /// How a run record reads after it ended.

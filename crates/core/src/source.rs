@@ -80,7 +80,7 @@ impl VersionToken {
 }
 
 /// How source types become lake types (S-10).
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TypeOptions {
     /// `lossless` (default) or `double`.
@@ -92,7 +92,7 @@ pub struct TypeOptions {
 }
 
 /// The column of S-10 that is used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TypeMapping {
     /// Exact types.
@@ -103,7 +103,7 @@ pub enum TypeMapping {
 }
 
 /// What non-zero digits below microseconds do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SubMicroseconds {
     /// The load fails with SCHEMA / PRECISION_LOSS.

@@ -12,8 +12,11 @@ use ducksync_core::{
     types::result_schema,
 };
 
+use futures::TryStreamExt as _;
+
 use crate::{
     Query, Session, call,
+    fallback::Answerer,
     parsed::ParsedQuery,
     read::{LocalPlan, Plan, no_parameters},
     statement::{Answer, Prepared, Rows},
@@ -31,12 +34,17 @@ impl Query {
         match plan {
             Plan::Passthrough(_) if query.names.parameters => Err(no_parameters()),
             Plan::Passthrough(plan) => self.describe_passthrough(session, &plan).await,
-            Plan::Local(plan) => {
+            Plan::Local(mut plan) => {
                 let statement = self.statement(session, &plan, None);
                 let StatementDescription {
                     columns,
                     mut parameters,
-                } = self.parts.engine.describe(&statement).await?;
+                } = match self.answerer(&mut plan, &statement).await? {
+                    Answerer::Engine(described) => described,
+                    Answerer::Source(plan) => {
+                        return self.describe_passthrough(session, &plan).await;
+                    }
+                };
                 if parameters.is_empty() {
                     parameters = call_parameters(&query.names.relations);
                 }
@@ -69,11 +77,14 @@ impl Query {
     pub(crate) async fn answer_local(
         &self,
         session: &Arc<Session>,
-        plan: LocalPlan,
+        mut plan: LocalPlan,
         parameters: Option<&RecordBatch>,
     ) -> Result<Answer> {
         let statement = self.statement(session, &plan, parameters.cloned());
-        let described = self.parts.engine.describe(&statement).await?;
+        let described = match self.answerer(&mut plan, &statement).await? {
+            Answerer::Engine(described) => described,
+            Answerer::Source(plan) => return self.answer_passthrough(session, plan).await,
+        };
         plan.versions
             .iter()
             .for_each(|version| self.remember(version));
@@ -118,7 +129,8 @@ impl Query {
             versions.push(self.version_of(relation).await?);
         }
         let (sql, relations) = ticket.text.render(self.parts.engine.as_ref(), &versions);
-        self.parts
+        let opened = self
+            .parts
             .engine
             .execute(BoundStatement {
                 sql,
@@ -128,7 +140,12 @@ impl Query {
                 time_zone: ticket.time_zone.clone(),
                 timeout: Some(self.config.statement_timeout),
             })
-            .await
+            .await;
+        let stream = opened.inspect_err(|error| _ = self.data_path.judge(error))?;
+        let (schema, fields) = (stream.schema(), stream.fields().clone());
+        let data_path = self.data_path.clone();
+        let batches = stream.inspect_err(move |error| _ = data_path.judge(error));
+        Ok(BatchStream::new(schema, fields, batches))
     }
 }
 

@@ -32,18 +32,30 @@ use crate::{
 
 impl Query {
     /// Where and how a statement of the session runs at a source: in the caller's database, schema,
-    /// role and session parameters, with a tag beside its text.
-    fn source_context(&self, session: &Session, statement: StatementId) -> SourceContext {
+    /// role and session parameters, with a tag beside its text. The query of a cache runs as its loads do.
+    fn source_context(
+        &self,
+        session: &Session,
+        statement: StatementId,
+        plan: &PassthroughPlan,
+    ) -> SourceContext {
+        let bare = SourceContext {
+            tag: Some(format!("ducksync:{statement}")),
+            timeout: Some(self.config.statement_timeout),
+            ..SourceContext::default()
+        };
+        if let Some(types) = &plan.of_cache {
+            let types = types.clone();
+            return SourceContext { types, ..bare };
+        }
         SourceContext {
             database: session
                 .option("catalog")
                 .filter(|name| *name != self.lake_name()),
             schema: session.option("schema"),
-            tag: Some(format!("ducksync:{statement}")),
-            timeout: Some(self.config.statement_timeout),
             role: session.option("role"),
             parameters: session.source_parameters(),
-            ..SourceContext::default()
+            ..bare
         }
     }
 
@@ -54,7 +66,7 @@ impl Query {
     ) -> Result<Prepared> {
         read_only(&plan.sql)?;
         let source = self.parts.sources.source(&plan.source).await?;
-        let context = self.source_context(session, StatementId::generate());
+        let context = self.source_context(session, StatementId::generate(), plan);
         let (breakers, clock) = (&self.parts.breakers, &self.parts.clock);
         breakers.require(&plan.source, clock.now())?;
         let described = source.describe(&plan.sql, &context, Aspect::Columns).await;
@@ -73,7 +85,7 @@ impl Query {
         read_only(&plan.sql)?;
         let statement_id = StatementId::generate();
         let source = self.parts.sources.source(&plan.source).await?;
-        let context = self.source_context(session, statement_id);
+        let context = self.source_context(session, statement_id, &plan);
         let key = shared::Key::new(
             &plan.source,
             &plan.sql,

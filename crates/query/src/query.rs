@@ -24,6 +24,7 @@ use ducksync_core::{
 
 use crate::{
     bind::VersionRef,
+    data_path::DataPath,
     hint,
     parsed::{self, Foreign, Parsed, ParsedQuery},
     passthrough::{InFlight, SharingCounts, Unread},
@@ -131,6 +132,7 @@ pub struct Query {
     pub(crate) described: moka::sync::Cache<DescriptionKey, Fields>,
     running: Running,
     pub(crate) unread: Unread,
+    pub(crate) data_path: Arc<DataPath>,
     pub(crate) in_flight: InFlight,
     /// For work that goes on when its caller has gone.
     pub(crate) this: Weak<Self>,
@@ -155,6 +157,7 @@ impl Query {
             running: Running::default(),
             unread: Unread::new(config.unread_life),
             in_flight: InFlight::default(),
+            data_path: Arc::default(),
             parts,
             config,
         })

@@ -11,7 +11,7 @@ use ducksync_core::{
     freshness::{age_seconds, freshness},
     name::{Name, quote},
     session::{CacheStatus, Consistency, Contract, DatasetAnswer},
-    source::{Aspect, SourceContext},
+    source::{Aspect, SourceContext, TypeOptions},
     types::Field,
     version::{Lake, Version, View},
 };
@@ -61,6 +61,8 @@ pub(crate) struct LocalPlan {
     pub(crate) answers: Vec<DatasetAnswer>,
     /// Whether the call of a command took the statement's parameters.
     pub(crate) parameters_used: bool,
+    /// The source's answer, should the files of the versions not be readable (V-13).
+    pub(crate) instead: Option<PassthroughPlan>,
 }
 
 impl LocalPlan {
@@ -94,6 +96,9 @@ pub(crate) struct PassthroughPlan {
     pub(crate) sql: String,
     pub(crate) reason: String,
     pub(crate) rule: &'static str,
+    /// Set for a cache's query: it runs as a load runs it, with these types, and not in the session's
+    /// context.
+    pub(crate) of_cache: Option<TypeOptions>,
 }
 
 /// One query on its way to a plan.
@@ -126,13 +131,23 @@ impl Planner<'_> {
         let unknown = self.unknown(query, &scope).await?;
         let exact = self.contract.consistency == Consistency::Exact && !ours;
         if exact && !query.names.relations.is_empty() {
-            return self.passthrough(&query.sql, "consistency is exact", &unknown);
+            let why = "consistency is exact";
+            return match self.cache_by_source(&query.sql, &scope, "V-1", why) {
+                Some(plan) => Ok(Plan::Passthrough(plan)),
+                None => self.passthrough(&query.sql, why, &unknown),
+            };
         }
         if !unknown.is_empty() {
             return self.missing(query, &unknown).await;
         }
-        let statuses = self.bring_caches(query, &mut scope).await?;
+        let statuses = match self.bring_caches(query, &mut scope).await {
+            Ok(statuses) => statuses,
+            Err(error) => return self.instead_of_cache(&query.sql, &scope, error),
+        };
         let mut plan = self.bind(query, &scope, 0).await?;
+        if query.names.relations.len() == 1 {
+            plan.instead = self.cache_by_source(&query.sql, &scope, "V-13", "");
+        }
         plan.cache_status = statuses;
         plan.lake = scope.lake.clone();
         Ok(Plan::Local(plan))
@@ -262,6 +277,7 @@ impl Planner<'_> {
             sql: sql.to_owned(),
             reason: reason.to_owned(),
             rule: "V-8",
+            of_cache: None,
         }))
     }
 
@@ -707,15 +723,14 @@ fn is_unanswered(error: &Error) -> bool {
 
 /// A query of no rows with these columns.
 pub(crate) fn empty(columns: &[Field]) -> String {
-    let columns: Vec<_> = columns
-        .iter()
-        .map(|c| {
-            format!(
-                "CAST(NULL AS {}) AS {}",
-                c.lake_type.duckdb_sql(),
-                quote(&c.name)
-            )
-        })
-        .collect();
-    format!("SELECT {} WHERE false", columns.join(", "))
+    format!("SELECT {} WHERE false", nulls(columns))
+}
+
+/// A NULL for each of these columns, under its name and of its type.
+pub(crate) fn nulls(columns: &[Field]) -> String {
+    let null = |column: &Field| {
+        let sql = column.lake_type.duckdb_sql();
+        format!("CAST(NULL AS {sql}) AS {}", quote(&column.name))
+    };
+    columns.iter().map(null).collect::<Vec<_>>().join(", ")
 }

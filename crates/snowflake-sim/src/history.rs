@@ -12,10 +12,11 @@ use std::collections::BTreeSet;
 
 use duckdb::Connection;
 
-use crate::catalog::{Catalog, Change, Object};
+use crate::catalog::{Catalog, Change, Column, Object};
 use crate::engine::{Context, Engine};
 use crate::error::SqlError;
 use crate::names::{self, ObjectName};
+use crate::types::SnowflakeType;
 
 /// The attached database that holds the histories.
 pub(crate) const HISTORY_CATALOG: &str = "sim~history";
@@ -108,10 +109,7 @@ pub(crate) fn record(
         .iter()
         .map(|column| names::quoted(&column.name))
         .collect();
-    let same: String = columns
-        .iter()
-        .map(|column| format!(" AND t.{column} IS NOT DISTINCT FROM h.{column}"))
-        .collect();
+    let same: String = object.columns.iter().map(unchanged).collect();
     let listed: String = columns.iter().map(|column| format!(", {column}")).collect();
     let chosen: String = columns
         .iter()
@@ -127,6 +125,17 @@ pub(crate) fn record(
              WHERE t.rowid NOT IN (SELECT \"sim~place\" FROM {history} WHERE \"sim~died\" IS NULL);
          COMMIT;"
     ))?)
+}
+
+/// Whether a column holds the same value. DuckDB has `0.0` equal to `-0.0`, which are told apart on the wire.
+fn unchanged(column: &Column) -> String {
+    let name = names::quoted(&column.name);
+    match column.kind {
+        SnowflakeType::Real => {
+            format!(" AND CAST(t.{name} AS VARCHAR) IS NOT DISTINCT FROM CAST(h.{name} AS VARCHAR)")
+        }
+        _ => format!(" AND t.{name} IS NOT DISTINCT FROM h.{name}"),
+    }
 }
 
 /// Drops the versions that ended before this change.

@@ -74,7 +74,7 @@ fn idle_timeout(config: &CatalogConfig) -> Duration {
 }
 
 /// A transaction pooler gives each statement another session: session locks and LISTEN would be
-/// somebody else's.
+/// somebody else's. Others drop the settings that bound our waits.
 async fn refuse_pooler(options: &PgConnectOptions, idle: Duration) -> Result<()> {
     let mut connection = PgConnection::connect_with(options).await.map_err(explain)?;
     let mut first = None;
@@ -124,11 +124,9 @@ fn explain(error: sqlx::Error) -> Error {
 
 fn pooler() -> Error {
     Error::failed_precondition(
-        "catalog.url leads to a connection pooler that does not keep sessions apart",
+        "catalog.url leads to a connection pooler that does not keep sessions and their settings",
     )
-    .with_remedy(
-        "connect to Postgres directly, or set the pooler's mode for this database to session",
-    )
+    .with_remedy("connect to Postgres directly: this server pools its connections itself")
 }
 
 fn cannot_connect() -> Error {

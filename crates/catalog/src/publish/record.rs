@@ -26,8 +26,8 @@ impl Try<'_> {
                 sql(
                     "UPDATE ducksync.runs SET status = $1, reason = $2, completed_at = $3, \
                      attempts = $4, rows = $5, bytes = $6, data_timestamp = $7, snapshot_id = $8, \
-                     source_query_ids = $9, failure = $10 \
-                     WHERE id = $11 AND owner = $12 AND status = $13",
+                     source_query_ids = $9, failure = $10, note = $11 \
+                     WHERE id = $12 AND owner = $13 AND status = $14",
                 )
                 .bind(completion.status.as_str())
                 .bind(completion.reason.map(|reason| reason.as_str()))
@@ -39,6 +39,7 @@ impl Try<'_> {
                 .bind(id)
                 .bind(json(&outcome.source_query_ids)?)
                 .bind(failure)
+                .bind(outcome.note.as_deref())
                 .bind(run.0)
                 .bind(owner.0)
                 .bind(RunStatus::Running.as_str()),

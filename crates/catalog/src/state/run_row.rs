@@ -13,7 +13,7 @@ macro_rules! select_runs {
     ($rest:literal) => {
         concat!(
             "SELECT id, dataset, status, trigger, reason, owner, started_at, completed_at, \
-             attempts, rows, bytes, data_timestamp, snapshot_id, source_query_ids, failure \
+             attempts, rows, bytes, data_timestamp, snapshot_id, source_query_ids, failure, note \
              FROM ducksync.runs ",
             $rest
         )
@@ -42,6 +42,7 @@ pub(super) fn read(row: &Row) -> DbResult<Run> {
             data_timestamp: row.optional(11)?,
             snapshot: row.optional(12)?.map(SnapshotId),
             source_query_ids: row.json(13)?.unwrap_or_default(),
+            note: row.optional(15)?,
         },
         failure: row.json(14)?,
     })
@@ -55,8 +56,8 @@ pub(crate) fn complete(run: RunId, completion: &RunCompletion) -> DbResult<State
     Ok(sql(
         "UPDATE ducksync.runs SET status = $1, completed_at = now(), \
          reason = coalesce($2, reason), attempts = $3, rows = $4, bytes = $5, \
-         data_timestamp = $6, snapshot_id = $7, source_query_ids = $8, failure = $9 \
-         WHERE id = $10 AND status IN ('pending', 'running')",
+         data_timestamp = $6, snapshot_id = $7, source_query_ids = $8, failure = $9, note = $10 \
+         WHERE id = $11 AND status IN ('pending', 'running')",
     )
     .bind(completion.status.as_str())
     .bind(completion.reason.map(RunReason::as_str))
@@ -67,6 +68,7 @@ pub(crate) fn complete(run: RunId, completion: &RunCompletion) -> DbResult<State
     .bind(outcome.snapshot.map(|snapshot| snapshot.0))
     .bind(json(&outcome.source_query_ids)?)
     .bind(failure)
+    .bind(outcome.note.as_deref())
     .bind(run.0))
 }
 

@@ -417,6 +417,7 @@ pub const SPECS: &[CommandSpec] = &[
             ("error_class", R::Text),
             ("error_code", R::Text),
             ("error", R::Text),
+            ("note", R::Text),
         ],
         side_effect: false,
         privilege: Privilege::Select,

@@ -162,8 +162,9 @@ fn statement(columns: &[Field], version: &str, images: &str, action: &str) -> St
     )
 }
 
-/// A column by which rows are equal only if they are the same: DuckDB holds `0.0` equal to `-0.0`, and
-/// `30 days` to `1 month`, whose texts differ.
+/// A column by which rows are equal only if they are the same: DuckDB holds `30 days` equal to `1 month`,
+/// whose texts differ. It holds `0.0` equal to `-0.0` too, and that is right here: a Parquet dictionary of
+/// DuckDB's has one zero, so which one a row had is not known any more.
 fn exact(column: &Field) -> String {
     let name = quote(&column.name);
     match compares_loosely(&column.lake_type) {
@@ -173,13 +174,11 @@ fn exact(column: &Field) -> String {
 }
 
 fn compares_loosely(lake_type: &LakeType) -> bool {
-    matches!(
-        lake_type,
-        LakeType::Float32 | LakeType::Float64 | LakeType::Interval
-    ) || lake_type
-        .children()
-        .iter()
-        .any(|child| compares_loosely(&child.lake_type))
+    matches!(lake_type, LakeType::Interval)
+        || lake_type
+            .children()
+            .iter()
+            .any(|child| compares_loosely(&child.lake_type))
 }
 
 /// The stream, its actions counted and checked as it passes.

@@ -4,7 +4,7 @@
 //! The source applies the cache's own filter and projection to the images of rows that changed, and
 //! yields them all in one statement, which is pinned to one point like a load's. Subtracted from and added
 //! to the published rows as bags, they give what a full load would give. Where that cannot be had, or does
-//! not come out even, the whole is loaded; why is logged, and is no failure.
+//! not come out even, the whole is loaded; why is noted in the run's record, and is no failure.
 
 use std::sync::Arc;
 
@@ -40,6 +40,8 @@ pub(super) async fn load(
     reason: RunReason,
     tokens: &mut SourceState,
 ) -> Result<Option<Load>> {
+    // That of an earlier try.
+    a_try.progress.set_note(None);
     let eligible = cache.refresh_method != RefreshMethod::Full && cache.changes.is_some();
     if !eligible || reason != RunReason::SourceChanged {
         return Ok(None);
@@ -101,7 +103,8 @@ fn basis<'a>(
 }
 
 fn full(a_try: &Try<'_>, why: &str) -> Result<Option<Load>> {
-    tracing::info!(dataset = %a_try.dataset.name, run = %a_try.run, why, "loading the whole");
+    let note = format!("the whole was loaded instead of changes: {why}");
+    a_try.progress.set_note(Some(note));
     Ok(None)
 }
 
@@ -197,6 +200,7 @@ fn loaded(
         data_timestamp: Some(a_try.at),
         snapshot: None,
         source_query_ids: a_try.progress.query_ids(),
+        note: None,
     };
     let mut changes = Vec::new();
     if !touched.deletes.is_empty() || !touched.ended.is_empty() {

@@ -41,6 +41,7 @@ pub(super) async fn load(
         data_timestamp: Some(a_try.at),
         snapshot: None,
         source_query_ids: a_try.progress.query_ids(),
+        note: a_try.progress.note(),
     };
     Ok(Load {
         changes: changes(a_try, existing.map(Arc::as_ref), columns, request, staged),

@@ -60,7 +60,7 @@ struct Start {
 
 /// How a try ended.
 enum Ended {
-    Done(RunResult),
+    Done(Box<RunResult>),
     Failed(Error),
     Stopped(Stopped),
     /// The publish was not answered: nothing may be undone or recorded.
@@ -99,7 +99,7 @@ impl<'a> Work<'a> {
                 undo(&self.feeds.services, &self.progress).await;
             }
             let error = match ended {
-                Ended::Done(result) => return Ok(result),
+                Ended::Done(result) => return Ok(*result),
                 Ended::Stopped(reason) => return Ok(self.stopped(reason).await),
                 Ended::Unknown(error) => return Ok(self.unknown(&error)),
                 Ended::Failed(error) => error,
@@ -241,7 +241,8 @@ impl<'a> Work<'a> {
                     snapshot,
                     ..load.outcome
                 };
-                Ended::Done(self.published(&start.dataset, load.reason, outcome).await)
+                let done = self.published(&start.dataset, load.reason, outcome).await;
+                Ended::Done(Box::new(done))
             }
             PublishOutcome::Refused(error) => self.refused(error).await,
             PublishOutcome::Unknown(error) => Ended::Unknown(error),

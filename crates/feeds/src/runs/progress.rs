@@ -36,6 +36,7 @@ struct State {
     source_reached: bool,
     running: Option<(Arc<dyn Source>, String)>,
     query_ids: Vec<String>,
+    note: Option<String>,
     stagings: u32,
     files: Vec<String>,
 }
@@ -72,6 +73,16 @@ impl Progress {
     /// Statements run so far.
     pub(crate) fn query_ids(&self) -> Vec<String> {
         self.lock().query_ids.clone()
+    }
+
+    /// What the run's record will say beside its outcome.
+    pub(crate) fn set_note(&self, note: Option<String>) {
+        self.lock().note = note;
+    }
+
+    /// The last word of [`Progress::set_note`].
+    pub(crate) fn note(&self) -> Option<String> {
+        self.lock().note.clone()
     }
 
     /// Files may be written from now on.

@@ -208,5 +208,6 @@ fn run_row(run: &Run) -> Vec<Literal> {
         optional(failure, |failure| text(failure.class.as_str())),
         optional(failure, |failure| text(&failure.code)),
         optional(failure, |failure| text(&failure.message)),
+        optional(outcome.note.as_deref(), text),
     ]
 }

@@ -88,7 +88,7 @@ fn message(result: &RunResult) -> String {
             remedy.unwrap_or_default()
         );
     }
-    match result.reason {
+    let mut message: String = match result.reason {
         Some(RunReason::Forced) => "loaded because force was given".into(),
         Some(RunReason::Suspended) => "suspended; call ducksync_resume to go on".into(),
         Some(RunReason::Quarantined) => "quarantined; call ducksync_resume to go on".into(),
@@ -106,5 +106,10 @@ fn message(result: &RunResult) -> String {
             "rows and bytes of the source's tables are as they were, which proves nothing".into()
         }
         None => result.status.as_str().to_owned(),
+    };
+    if let Some(note) = &result.outcome.note {
+        message.push_str("; ");
+        message.push_str(note);
     }
+    message
 }

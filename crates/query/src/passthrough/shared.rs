@@ -16,7 +16,7 @@ use ducksync_core::{
     Error, Result,
     breaker::Breakers,
     name::Name,
-    source::{Source, SourceContext, Submitted},
+    source::{Source, SourceContext, Submitted, TypeOptions},
     time::Clock,
 };
 use futures::{
@@ -34,6 +34,7 @@ pub(super) struct Key {
     schema: Option<String>,
     role: Option<String>,
     parameters: BTreeMap<String, String>,
+    types: TypeOptions,
     roles: Vec<String>,
 }
 
@@ -48,6 +49,7 @@ impl Key {
             schema: context.schema.clone(),
             role: context.role.clone(),
             parameters: context.parameters.clone(),
+            types: context.types.clone(),
             roles,
         }
     }

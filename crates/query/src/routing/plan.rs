@@ -15,7 +15,8 @@ use ducksync_core::{
 
 use crate::{
     dialect::SourceQuery,
-    read::{LocalPlan, PassthroughPlan, Plan, Planner, Purpose},
+    fallback::{Answerer, is_lacking},
+    read::{PassthroughPlan, Plan, Planner, Purpose},
     scope::{Scope, Target},
 };
 
@@ -65,8 +66,10 @@ impl Planner<'_> {
         let mut described = HashMap::new();
         let mut told = self.remembered_columns(statement.sql, source.as_ref());
         if statement.ours {
-            self.bring_named(&query, &mut scope, &mut statuses, &mut described)
-                .await?;
+            let brought = self.bring_named(&query, &mut scope, &mut statuses, &mut described);
+            if let Err(error) = brought.await {
+                return self.instead_of_cache(statement.sql, &scope, error);
+            }
         }
         for _ in 0..ROUNDS {
             let bounds = Bounds {
@@ -126,11 +129,18 @@ impl Planner<'_> {
                 let mut plan = self
                     .bound(&query, &gathered, &decision, &scope, &described)
                     .await?;
-                if let Err(error) = self.bindable(&plan).await {
-                    let why = Why::plain(&format!("DuckDB refuses it: {}", error.message()));
-                    return self
-                        .by_source(statement, &query, &why, "V-8")
-                        .map_err(|_| error);
+                plan.instead = self.source_for_files(statement, &query);
+                let bound = self.query.statement(self.session, &plan, None);
+                match self.query.answerer(&mut plan, &bound).await {
+                    Ok(Answerer::Engine(_)) => {}
+                    Ok(Answerer::Source(plan)) => return Ok(Plan::Passthrough(plan)),
+                    // What the engine cannot do, the source can.
+                    Err(error) => {
+                        let why = Why::plain(&format!("DuckDB refuses it: {}", error.message()));
+                        return self
+                            .by_source(statement, &query, &why, "V-8")
+                            .map_err(|_| error);
+                    }
                 }
                 plan.cache_status = statuses.worst();
                 plan.lake = scope.lake.clone();
@@ -142,13 +152,6 @@ impl Planner<'_> {
         }
         let why = Why::plain("its copies changed while they were refreshed");
         self.by_source(statement, &query, &why, "V-8")
-    }
-
-    /// Whether the engine takes a moved text: what it cannot do, the source can.
-    async fn bindable(&self, plan: &LocalPlan) -> Result<()> {
-        let statement = self.query.statement(self.session, plan, None);
-        self.query.parts.engine.describe(&statement).await?;
-        Ok(())
     }
 
     /// A statement that we cannot read: the source's, or an error (V-7).
@@ -164,6 +167,7 @@ impl Planner<'_> {
                     sql: statement.sql.to_owned(),
                     reason: "not a statement that can be read here".into(),
                     rule: "V-7",
+                    of_cache: None,
                 }))
             }
             _ => Err(refused()),
@@ -253,6 +257,7 @@ impl Planner<'_> {
             sql: statement.sql.to_owned(),
             reason: why.reason(),
             rule,
+            of_cache: None,
         }))
     }
 
@@ -263,13 +268,26 @@ impl Planner<'_> {
         query: &SourceQuery,
         error: Error,
     ) -> Result<Plan> {
-        let lacking = matches!(error.reason(), Some(Reason::NotCached | Reason::Stale));
-        if !lacking {
+        if !is_lacking(&error) {
             return Err(error);
         }
         let why = Why::plain(error.message());
         self.by_source(statement, query, &why, "V-8")
             .map_err(|_| error)
+    }
+
+    /// The source's answer, if it may give one and of now, should the files of the copies be unreadable.
+    fn source_for_files(
+        &self,
+        statement: &SourceStatement<'_>,
+        query: &SourceQuery,
+    ) -> Option<PassthroughPlan> {
+        let now = self.contract.snapshot.is_none();
+        let open = now.then(|| self.by_source(statement, query, &Why::plain(""), "V-13"))?;
+        match open {
+            Ok(Plan::Passthrough(plan)) => Some(plan),
+            _ => None,
+        }
     }
 
     /// The result's columns as the source described them before.

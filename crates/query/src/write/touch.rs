@@ -11,7 +11,7 @@ use ducksync_core::{
 };
 
 use super::{Effect, Writer, name_at, nothing_more};
-use crate::scan::Tokens;
+use crate::{read::nulls, scan::Tokens};
 
 /// The table that a statement changes, and the name by which the statement knows it.
 struct Touched {
@@ -75,21 +75,9 @@ impl Writer<'_> {
             true => format!(", {}", tokens.slice(at + 1, filter)),
             false => String::new(),
         };
-        let nulls: Vec<_> = table
-            .version
-            .columns
-            .iter()
-            .map(|c| {
-                format!(
-                    "CAST(NULL AS {}) AS {}",
-                    c.lake_type.duckdb_sql(),
-                    quote(&c.name)
-                )
-            })
-            .collect();
+        let nulls = nulls(&table.version.columns);
         let condition = tokens.slice(filter, end);
-        self.touch(&table, false, &nulls.join(", "), &joined, condition)
-            .await
+        self.touch(&table, false, &nulls, &joined, condition).await
     }
 
     pub(super) async fn truncate(&self, tokens: &Tokens<'_>) -> Result<Effect> {

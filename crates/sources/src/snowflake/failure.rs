@@ -225,6 +225,7 @@ mod tests {
             ("000606", "57P03", FailedPrecondition, Class::Dependency),
             ("390100", "08001", Unauthenticated, Class::Permission),
             ("000603", "XX000", Unavailable, Class::Source),
+            ("000666", "57014", Unavailable, Class::Source),
         ] {
             let error = failed(code, state);
             assert_eq!((error.kind(), error.class()), (kind, class), "{code}");

@@ -61,6 +61,7 @@ async fn g12_a_run_is_recorded_from_its_beginning_to_its_end() {
             data_timestamp: Some(catalog.now().await.unwrap()),
             snapshot: Some(SnapshotId(3)),
             source_query_ids: vec!["01a".into(), "01b".into()],
+            note: Some("the whole was loaded".into()),
         };
         let completion = RunCompletion {
             reason: None,

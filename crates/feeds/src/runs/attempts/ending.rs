@@ -64,11 +64,12 @@ impl Work<'_> {
 
     async fn skipped_after_check(&self, reason: RunReason) -> Ended {
         FeedCounters::add(&self.feeds.counters.loads_avoided, 1);
-        Ended::Done(self.finish(RunStatus::Skipped, Some(reason), None).await)
+        let done = self.finish(RunStatus::Skipped, Some(reason), None).await;
+        Ended::Done(Box::new(done))
     }
 
     pub(super) async fn skip(&mut self, reason: RunReason, start: &Start) -> Ended {
-        Ended::Done(match self.recorded {
+        let done = match self.recorded {
             true => self.finish(RunStatus::Skipped, Some(reason), None).await,
             false => {
                 let result = skipped(reason);
@@ -76,7 +77,8 @@ impl Work<'_> {
                     .record_if_kept(self.flight, start.demand, result)
                     .await
             }
-        })
+        };
+        Ended::Done(Box::new(done))
     }
 
     pub(super) async fn stopped(&mut self, reason: Stopped) -> RunResult {
@@ -142,6 +144,7 @@ impl Work<'_> {
             outcome: RunOutcome {
                 data_timestamp: self.read_at,
                 source_query_ids: self.progress.query_ids(),
+                note: self.progress.note(),
                 ..RunOutcome::default()
             },
             failure,
