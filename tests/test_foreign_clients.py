@@ -47,11 +47,7 @@ def sim(spawn_sim):
 
 def options(sim, **changes):
     """What Snowflake's connectors are told."""
-    return {
-        "user": USER, "password": PASSWORD, "account": "sim", "host": "127.0.0.1", "port": sim.port, "protocol": "http",
-        "database": "DB", "schema": "PUBLIC", "warehouse": "WH", "login_timeout": 20, "network_timeout": 30,
-        "session_parameters": {"QUERY_TAG": "foreign"},
-    } | changes
+    return sim.connector_options(database="DB", session_parameters={"QUERY_TAG": "foreign"}) | changes
 
 
 class Connector:
@@ -92,13 +88,8 @@ class Adbc:
     """The Go driver under ADBC."""
 
     def __init__(self, sim, **changes):
-        uri = "adbc.snowflake.sql.uri."
-        chosen = {
-            f"{uri}protocol": "http", f"{uri}host": "127.0.0.1", f"{uri}port": str(sim.port), "username": USER, "password": PASSWORD,
-            "adbc.snowflake.sql.account": "sim", "adbc.snowflake.sql.db": "DB", "adbc.snowflake.sql.schema": "PUBLIC",
-            "adbc.snowflake.sql.warehouse": "WH", "adbc.snowflake.sql.client_option.login_timeout": "20s",
-        } | changes
-        self.connection = adbc_driver_snowflake.dbapi.connect(db_kwargs={key: value for key, value in chosen.items() if value}, autocommit=True)
+        chosen = sim.adbc_options(**{"adbc.snowflake.sql.db": "DB"} | changes)
+        self.connection = adbc_driver_snowflake.dbapi.connect(db_kwargs=chosen, autocommit=True)
 
     def table(self, sql):
         with self.connection.cursor() as cursor:

@@ -6,7 +6,6 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
-from pathlib import Path
 
 import adbc_driver_manager
 import pyarrow
@@ -428,23 +427,13 @@ def test_v8_who_has_no_grant_is_refused_and_the_source_hears_nothing(spawn_serve
 MIB = 1 << 20
 
 
-def memory(pid, name):
-    """A line of /proc/PID/status, in bytes."""
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith(f"{name}:"):
-            return int(line.split()[1]) * 1024
-    raise LookupError(name)
-
-
 @pytest.mark.slow
 def test_i5_a_slow_reader_of_500_mb_does_not_fill_the_server(sim, prod):
     make_many(sim, 2_600_000, width=200)
     sql = "SELECT n, filler FROM PROD.PUBLIC.MANY"
     assert fetch(prod, f"{sql} WHERE n < 200000").num_rows == 200_000
-    pid = prod.process.pid
-    before = memory(pid, "VmRSS")
-    # From here on the kernel's high-water mark counts anew.
-    Path(f"/proc/{pid}/clear_refs").write_text("5")
+    before = prod.process.memory("VmRSS")
+    prod.process.forget_peak()
     read, rows, rate = 0, 0, 20_000_000
     with prod.connect() as connection, connection.cursor() as cursor:
         cursor.execute(sql)
@@ -454,7 +443,7 @@ def test_i5_a_slow_reader_of_500_mb_does_not_fill_the_server(sim, prod):
             rows += batch.num_rows
             # The reader's own pace, not a guess at somebody else's.
             time.sleep(max(0.0, began + read / rate - time.monotonic()))
-    grown = memory(pid, "VmHWM") - before
+    grown = prod.process.memory("VmHWM") - before
     print(f"{read / MIB:.0f} MiB in {time.monotonic() - began:.1f} s; the server grew by {grown / MIB:.0f} MiB")
     assert rows == 2_600_000 and read >= 500_000_000
     assert grown < 300 * MIB

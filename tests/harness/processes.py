@@ -47,6 +47,17 @@ class Child:
     def pid(self) -> int:
         return self.process.pid
 
+    def memory(self, name: str) -> int:
+        """Bytes by a name of /proc/PID/status: `VmRSS` is what it has now, `VmHWM` the most it had."""
+        for line in Path(f"/proc/{self.pid}/status").read_text().splitlines():
+            if line.startswith(f"{name}:"):
+                return int(line.split()[1]) * 1024
+        raise LookupError(name)
+
+    def forget_peak(self) -> None:
+        """From here on the kernel counts `VmHWM` anew."""
+        Path(f"/proc/{self.pid}/clear_refs").write_text("5")
+
     def first_line(self, prefix: str) -> str | None:
         """What follows `prefix` on the first printed line that begins with it; raises if the process has ended."""
         with self.stdout.open() as out:

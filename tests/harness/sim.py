@@ -114,6 +114,23 @@ class Sim:
             "protocol": "http",
         } | changes
 
+    def connector_options(self, **changes: object) -> dict[str, object]:
+        """What Snowflake's own connectors for Python are told."""
+        return {
+            "user": USER, "password": PASSWORD, "account": "sim", "host": "127.0.0.1", "port": self.port, "protocol": "http",
+            "database": "PROD", "schema": "PUBLIC", "warehouse": "WH", "login_timeout": 20, "network_timeout": 30,
+        } | changes
+
+    def adbc_options(self, **changes: str) -> dict[str, str]:
+        """What the ADBC driver for Snowflake is told; an empty text takes an option away."""
+        uri, sql = "adbc.snowflake.sql.uri.", "adbc.snowflake.sql."
+        chosen = {
+            f"{uri}protocol": "http", f"{uri}host": "127.0.0.1", f"{uri}port": str(self.port), "username": USER, "password": PASSWORD,
+            f"{sql}account": "sim", f"{sql}db": "PROD", f"{sql}schema": "PUBLIC", f"{sql}warehouse": "WH",
+            f"{sql}client_option.login_timeout": "20s",
+        } | changes
+        return {name: value for name, value in chosen.items() if value}
+
     def _ask(self, method: str, path: str, body: str | None = None):
         request = urllib.request.Request(
             f"{self.url}/sim/{path}", method=method, data=(body or "").encode() if method == "POST" else None,
