@@ -50,6 +50,9 @@ impl Background {
                 if let Err(error) = catalog.prune_runs(retention).await {
                     tracing::warn!(%error, "old run records could not be removed");
                 }
+                if let Err(error) = catalog.prune_publications().await {
+                    tracing::warn!(%error, "records of expired snapshots could not be removed");
+                }
                 if let Err(error) = catalog.prune_savings(SAVINGS_KEPT).await {
                     tracing::warn!(%error, "old savings could not be removed");
                 }

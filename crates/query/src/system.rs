@@ -240,7 +240,9 @@ fn table_columns(lake: &Lake, principal: &Principal) -> Rows {
     }
 }
 
-fn sources(lake: &Lake, principal: &Principal) -> Rows {
+/// A row for each source that the principal may know of, by name: of `ducksync.sources` and
+/// `list_sources`.
+pub(crate) fn source_rows(lake: &Lake, principal: &Principal) -> Vec<Vec<Literal>> {
     let mut sources: Vec<_> = lake
         .sources
         .values()
@@ -256,6 +258,10 @@ fn sources(lake: &Lake, principal: &Principal) -> Rows {
             instant(s.created_at),
         ]
     };
+    sources.iter().map(row).collect()
+}
+
+fn sources(lake: &Lake, principal: &Principal) -> Rows {
     Rows {
         columns: columns(&[
             ("source_name", LakeType::Varchar),
@@ -264,7 +270,7 @@ fn sources(lake: &Lake, principal: &Principal) -> Rows {
             ("passthrough_enabled", LakeType::Boolean),
             ("created_at", LakeType::TimestampTz),
         ]),
-        rows: sources.iter().map(row).collect(),
+        rows: source_rows(lake, principal),
     }
 }
 
@@ -283,21 +289,23 @@ pub(crate) fn visible_caches<'a>(
     caches
 }
 
+/// How a cache is defined: a row of `ducksync.caches`, and the beginning of one of `list_caches`.
+pub(crate) fn cache_row(dataset: &Dataset) -> Option<Vec<Literal>> {
+    let cache = dataset.query_cache()?;
+    let monitored = cache.monitor_tables.as_ref();
+    Some(vec![
+        text(&dataset.name.name),
+        text(cache.source.as_str()),
+        text(&cache.query),
+        optional(monitored, |m| text_list(m.iter().map(ToString::to_string))),
+        optional(cache.ttl, |ttl| ttl.as_secs().to_string()),
+        text(cache.invalidation_mode.as_str()),
+        optional(cache.metadata_secret.as_ref(), |name| text(name.as_str())),
+        instant(dataset.created_at),
+    ])
+}
+
 fn caches(lake: &Lake, principal: &Principal) -> Rows {
-    let row = |dataset: &&std::sync::Arc<Dataset>| {
-        let cache = dataset.query_cache()?;
-        let monitored = cache.monitor_tables.as_ref();
-        Some(vec![
-            text(&dataset.name.name),
-            text(cache.source.as_str()),
-            text(&cache.query),
-            optional(monitored, |m| text_list(m.iter().map(ToString::to_string))),
-            optional(cache.ttl, |ttl| ttl.as_secs().to_string()),
-            text(cache.invalidation_mode.as_str()),
-            optional(cache.metadata_secret.as_ref(), |name| text(name.as_str())),
-            instant(dataset.created_at),
-        ])
-    };
     Rows {
         columns: columns(&[
             ("cache_name", LakeType::Varchar),
@@ -311,7 +319,7 @@ fn caches(lake: &Lake, principal: &Principal) -> Rows {
         ]),
         rows: visible_caches(lake, principal)
             .iter()
-            .filter_map(row)
+            .filter_map(|dataset| cache_row(dataset))
             .collect(),
     }
 }
@@ -328,7 +336,8 @@ fn state_columns() -> Vec<(&'static str, LakeType)> {
     ]
 }
 
-fn state_row(dataset: &Dataset) -> Vec<Literal> {
+/// What a cache's runs came to: a row of `ducksync.state`.
+pub(crate) fn state_row(dataset: &Dataset) -> Vec<Literal> {
     vec![
         text(&dataset.name.name),
         optional(dataset.head.as_ref(), |head| instant(head.published_at)),

@@ -1,4 +1,4 @@
-//! How long runs are remembered (G-12).
+//! How long runs are remembered, and what they published (G-12, G-4).
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use ducksync_core::{error::Result, time::Instant};
 
 use crate::{Catalog, db::sql};
 
-/// Runs forgotten by one transaction, so that none takes long.
+/// Records forgotten by one transaction, so that none takes long.
 const AT_ONCE: i64 = 1000;
 
 impl Catalog {
@@ -28,6 +28,24 @@ impl Catalog {
                 .db
                 .execute(sql(include_str!("prune.sql")).bind(before).bind(AT_ONCE))
                 .await?;
+            pruned += forgotten;
+            if forgotten == 0 {
+                return Ok(pruned);
+            }
+        }
+    }
+
+    /// Forgets which runs made snapshots that have expired, where nobody can ask any more: no run of
+    /// them is undecided or holds files or a claim, and no table of a snapshot that is kept was last
+    /// changed by one, so that versions keep their names. Returns how many.
+    ///
+    /// # Errors
+    /// `Unavailable` if the catalog does not answer.
+    pub async fn prune_publications(&self) -> Result<u64> {
+        let mut pruned = 0;
+        loop {
+            let statement = sql(include_str!("prune_publications.sql")).bind(AT_ONCE);
+            let forgotten = self.db.execute(statement).await?;
             pruned += forgotten;
             if forgotten == 0 {
                 return Ok(pruned);

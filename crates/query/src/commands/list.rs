@@ -18,7 +18,10 @@ use super::answer;
 use crate::{
     Query, Session,
     scope::DEFAULT_SCHEMA,
-    system::{Literal, Rows, instant, optional, text, text_list, visible, visible_caches},
+    system::{
+        Literal, Rows, cache_row, instant, optional, state_row, text, text_list, visible,
+        visible_caches,
+    },
 };
 
 /// Snapshots listed at most.
@@ -30,7 +33,7 @@ impl Query {
         let caches = visible_caches(&lake, &session.principal());
         let rows = caches
             .iter()
-            .filter_map(|cache| cache_row(&lake, cache, now))
+            .filter_map(|cache| whole_row(&lake, cache, now))
             .collect();
         answer("list_caches", rows).unwrap_or_else(|_| Rows {
             columns: vec![],
@@ -40,7 +43,7 @@ impl Query {
 
     pub(super) fn describe_cache(&self, session: &Session, name: &str) -> Result<Rows> {
         let (lake, cache) = self.cache_for(session, name, Privilege::Select)?;
-        let row = cache_row(&lake, &cache, self.parts.clock.now());
+        let row = whole_row(&lake, &cache, self.parts.clock.now());
         answer("describe_cache", row.into_iter().collect())
     }
 
@@ -147,28 +150,15 @@ fn double(value: f64) -> Literal {
     format!("{value}::DOUBLE")
 }
 
-fn cache_row(lake: &Lake, dataset: &Arc<Dataset>, now: Instant) -> Option<Vec<Literal>> {
-    let cache = dataset.query_cache()?;
+/// How a cache is defined, what its runs came to, and how it stands now.
+fn whole_row(lake: &Lake, dataset: &Arc<Dataset>, now: Instant) -> Option<Vec<Literal>> {
+    let mut row = cache_row(dataset)?;
+    // Its name stands there already.
+    row.extend(state_row(dataset).into_iter().skip(1));
     let head = dataset.head.as_ref();
-    let proof = dataset.proof.as_ref();
     let version = lake.versions.get(&dataset.id);
-    let monitored = cache.monitor_tables.as_ref();
     let fresh = freshness(dataset, now);
-    Some(vec![
-        text(&dataset.name.name),
-        text(cache.source.as_str()),
-        text(&cache.query),
-        optional(monitored, |m| text_list(m.iter().map(ToString::to_string))),
-        optional(cache.ttl, |ttl| ttl.as_secs().to_string()),
-        text(cache.invalidation_mode.as_str()),
-        optional(cache.metadata_secret.as_ref(), |name| text(name.as_str())),
-        instant(dataset.created_at),
-        optional(head, |head| instant(head.published_at)),
-        optional(proof, |proof| text(&proof.tokens.hash())),
-        optional(proof.and_then(|proof| proof.expires_at), instant),
-        dataset.refresh_count.to_string(),
-        optional(head, |head| head.rows.to_string()),
-        optional(dataset.last_duration_ms, double),
+    row.extend([
         text(fresh.cache_status()),
         text(fresh.as_str()),
         optional(age_seconds(dataset, now), double),
@@ -176,7 +166,8 @@ fn cache_row(lake: &Lake, dataset: &Arc<Dataset>, now: Instant) -> Option<Vec<Li
         optional(version, |version| version.rows().to_string()),
         optional(version, |version| version.size_bytes().to_string()),
         text(&reason(dataset, now)),
-    ])
+    ]);
+    Some(row)
 }
 
 /// C-1's word for how a run ended.

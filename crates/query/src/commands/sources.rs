@@ -13,7 +13,7 @@ use ducksync_core::{
 use super::{answer, status_row};
 use crate::{
     Query, Session,
-    system::{Rows, instant, text},
+    system::{Rows, source_rows},
 };
 
 impl Query {
@@ -76,25 +76,7 @@ impl Query {
 
     pub(super) fn list_sources(&self, session: &Session) -> Rows {
         let (lake, principal) = (self.parts.versions.current(), session.principal());
-        let visible = |source: &&Arc<SourceDefinition>| {
-            principal.may(
-                Privilege::Select,
-                &GrantTarget::Source(source.name.to_string()),
-            )
-        };
-        let mut sources: Vec<_> = lake.sources.values().filter(visible).collect();
-        sources.sort_by(|l, r| l.name.cmp(&r.name));
-        let row = |source: &&Arc<SourceDefinition>| {
-            vec![
-                text(source.name.as_str()),
-                text(source.driver.as_str()),
-                text(source.secret.as_str()),
-                source.passthrough_enabled.to_string(),
-                instant(source.created_at),
-            ]
-        };
-        let rows = sources.iter().map(row).collect();
-        answer("list_sources", rows).unwrap_or_else(|_| Rows {
+        answer("list_sources", source_rows(&lake, &principal)).unwrap_or_else(|_| Rows {
             columns: vec![],
             rows: vec![],
         })

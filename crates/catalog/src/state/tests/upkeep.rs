@@ -128,6 +128,39 @@ async fn o8_expiry_takes_old_snapshots_and_only_files_that_none_names() {
 }
 
 #[tokio::test]
+async fn g4_publications_are_kept_while_a_snapshot_a_run_or_a_name_needs_them() {
+    on_each_engine(|place| async {
+        let catalog = place.open().await;
+        let (sales, still) = (
+            define(&catalog, "sales").await,
+            define(&catalog, "still").await,
+        );
+        let unchanged = refresh(&catalog, still, "old").await.snapshot;
+        for name in ["one", "two", "three", "four"] {
+            refresh(&catalog, sales, name).await;
+        }
+        let newest = catalog.ask().await.unwrap();
+        let named = catalog.at(newest.snapshot).await.unwrap();
+        let publications = "SELECT count(*) FROM ducksync.publications";
+        let before = count(&catalog, publications).await;
+        assert_eq!(catalog.prune_publications().await.unwrap(), 0);
+        catalog.expire(Duration::ZERO, &[]).await.unwrap();
+        let pruned = catalog.prune_publications().await.unwrap();
+        assert!(pruned > 0);
+        let after = count(&catalog, publications).await;
+        assert_eq!(before - after, i64::try_from(pruned).unwrap());
+        assert!(catalog.at(unchanged).await.is_err(), "it has expired");
+        let again = catalog.at(newest.snapshot).await.unwrap();
+        for table in [sales, still] {
+            assert_eq!(again.versions[&table].run, named.versions[&table].run);
+        }
+        assert_eq!(catalog.prune_publications().await.unwrap(), 0);
+        place
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn o8_delete_files_and_dropped_tables_leave_nothing_behind() {
     on_each_engine(|place| async {
         let catalog = place.open().await;
