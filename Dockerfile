@@ -30,5 +30,7 @@ VOLUME /var/lib/ducksync
 EXPOSE 31337 8089
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 CMD ["ducksync", "healthcheck"]
+# Buffers of chunks go back to the system when they are free: see docs/benchmarks.md.
+ENV MALLOC_MMAP_THRESHOLD_=1048576
 ENTRYPOINT ["ducksync"]
 CMD ["serve"]
